@@ -1,0 +1,130 @@
+package api
+
+import "time"
+
+// MountSpec is the desired state of one mount, as a configuration file, the
+// environment or the mount command gives it.
+type MountSpec struct {
+	// Name is the mount's name: its folder in the hub, its SMB share and the
+	// argument of every command. Empty in a request means "derive it from
+	// the remote".
+	Name string `json:"name"`
+	// Remote is [USER@]HOST[:PATH] as sshfs takes it, or
+	// sftp://[USER@]HOST[:PORT][/PATH]. An empty PATH is the home directory.
+	Remote string `json:"remote"`
+	// Port overrides the port of ssh_config and of the remote; 0 leaves it.
+	Port int `json:"port,omitempty"`
+	// IdentityFiles are private keys to offer before those of ssh_config.
+	IdentityFiles []string `json:"identity_files,omitempty"`
+	// ProxyJump overrides ssh_config's ProxyJump ("none" for a direct way).
+	ProxyJump string `json:"proxy_jump,omitempty"`
+	// SSHOptions are "Keyword=value" as after ssh -o; they win over ssh_config.
+	SSHOptions []string `json:"ssh_options,omitempty"`
+	// AgentSocket is the path of an ssh-agent socket; empty means the
+	// supervisor's SSH_AUTH_SOCK.
+	AgentSocket string `json:"agent_socket,omitempty"`
+	// SSHDir is the directory that "~/.ssh" means; empty is the supervisor's.
+	SSHDir string `json:"ssh_dir,omitempty"`
+	// ReadOnly refuses every change, before the server is asked.
+	ReadOnly bool `json:"read_only,omitempty"`
+	// UID and GID own every file; nil is the supervisor's setting.
+	UID *uint32 `json:"uid,omitempty"`
+	GID *uint32 `json:"gid,omitempty"`
+	// RemoteIDs shows the server's own owners and modes (POSIX mode, with the
+	// kernel's default_permissions) instead of UID and GID.
+	RemoteIDs bool `json:"remote_ids,omitempty"`
+	// Cache is "default", "strict" or "off"; empty is "default".
+	Cache string `json:"cache,omitempty"`
+	// Symlinks is "xsym" (as a Mac reads them), "resolve" (the target, inside
+	// the tree only) or "raw" (as sshfs shows them); empty is "xsym" for a
+	// share and "raw" for a drop-in.
+	Symlinks string `json:"symlinks,omitempty"`
+	// Mountpoint puts the mount somewhere other than in the hub. Such a
+	// mount has no share of its own, and it is not kept over a restart.
+	Mountpoint string `json:"mountpoint,omitempty"`
+	// OnDemand connects at the first use, and IdleSeconds closes the
+	// connection after that time without use (0 keeps it).
+	OnDemand    bool `json:"on_demand,omitempty"`
+	IdleSeconds int  `json:"idle_seconds,omitempty"`
+}
+
+// State is where a mount stands.
+type State string
+
+// The states of a mount. Mounting, Unmounting and Failed are the
+// supervisor's; the others are the remote's, told by the mount's worker.
+const (
+	StateMounting   State = "mounting"    // the worker is being started
+	StateIdle       State = "idle"        // no connection: the first use dials
+	StateConnecting State = "connecting"  // the first connection is being made
+	StateUp         State = "up"          // connected
+	StateDegraded   State = "degraded"    // the connection was lost and is being tried again
+	StateDown       State = "down"        // needs a person: login or host key refused
+	StateNeedsLogin State = "needs-login" // needs an answer that only a person can give
+	StateUnmounting State = "unmounting"  // being taken down
+	StateFailed     State = "failed"      // the worker cannot be kept running
+)
+
+// MountStatus is the observed state of one mount.
+type MountStatus struct {
+	Name       string `json:"name"`
+	Remote     string `json:"remote"`
+	Mountpoint string `json:"mountpoint"`
+	// Share is the SMB share's name, empty where the mount has none of its own.
+	Share    string `json:"share,omitempty"`
+	URL      string `json:"url,omitempty"`
+	ReadOnly bool   `json:"read_only,omitempty"`
+	// Source is where the mount was asked for: "config", "environment",
+	// "command" or "sshfs".
+	Source string    `json:"source"`
+	State  State     `json:"state"`
+	Since  time.Time `json:"since"`
+	// Cause says why the state is what it is, with what to do; empty while up.
+	Cause string `json:"cause,omitempty"`
+	// Attempts and NextAttempt are the reconnects since the link was lost.
+	Attempts    int        `json:"attempts,omitempty"`
+	NextAttempt *time.Time `json:"next_attempt,omitempty"`
+	// Restarts is how often the worker was started again.
+	Restarts  int           `json:"restarts"`
+	WorkerPID int           `json:"worker_pid,omitempty"`
+	Questions []Question    `json:"questions,omitempty"`
+	Notes     []string      `json:"notes,omitempty"`
+	Traffic   *TrafficStats `json:"traffic,omitempty"`
+}
+
+// TrafficStats is what a worker counted since it started.
+type TrafficStats struct {
+	RTTSeconds   float64           `json:"rtt_seconds"`
+	Connections  int               `json:"connections"`
+	Channels     int               `json:"channels"`
+	Requests     map[string]uint64 `json:"requests"` // SFTP requests by kind
+	InFlight     int               `json:"in_flight"`
+	ReadBytes    uint64            `json:"read_bytes"`  // from the server
+	WriteBytes   uint64            `json:"write_bytes"` // to the server
+	Reconnects   uint64            `json:"reconnects"`
+	CacheHits    uint64            `json:"cache_hits"`
+	CacheMisses  uint64            `json:"cache_misses"`
+	CacheBytes   uint64            `json:"cache_bytes"`
+	PendingBytes uint64            `json:"pending_bytes"` // written, not acknowledged
+	OpenHandles  int               `json:"open_handles"`
+}
+
+// Question is something that only a person can answer: a password, a
+// passphrase, a one-time code or an unknown host key.
+type Question struct {
+	ID   string `json:"id"`
+	Kind string `json:"kind"` // "password", "passphrase", "keyboard-interactive", "host-key"
+	// Prompt is the text to show, already free of control characters.
+	Prompt string `json:"prompt"`
+	// Echo says that the answer may be seen while it is typed.
+	Echo bool `json:"echo"`
+}
+
+// Answer answers a Question.
+type Answer struct {
+	ID string `json:"id"`
+	// Text is the answer; a host key is accepted with "yes".
+	Text string `json:"text"`
+	// Cancel says that the person gave up.
+	Cancel bool `json:"cancel,omitempty"`
+}

@@ -1,0 +1,72 @@
+package testenv
+
+import (
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// facilities are what a test may need of the machine, each with the check
+// that says what is missing ("" when nothing is).
+var facilities = map[string]func() string{
+	"root": func() string {
+		if os.Geteuid() != 0 {
+			return "run as root"
+		}
+		return ""
+	},
+	"fuse": func() string {
+		if os.Geteuid() != 0 {
+			return "mounting needs root"
+		}
+		f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+		if err != nil {
+			return err.Error()
+		}
+		f.Close()
+		return ""
+	},
+	"sshd":      needProgram("/usr/sbin/sshd", "openssh-server"),
+	"smbd":      needProgram("/usr/sbin/smbd", "samba"),
+	"smbclient": needProgram("smbclient", "smbclient"),
+	"sshfs":     needProgram("sshfs", "sshfs"),
+	"docker": func() string {
+		if out, err := exec.Command("docker", "info").CombinedOutput(); err != nil {
+			return "no Docker engine: " + strings.TrimSpace(string(out))
+		}
+		return ""
+	},
+}
+
+func needProgram(name, pkg string) func() string {
+	return func() string {
+		if _, err := exec.LookPath(name); err != nil {
+			return name + " not found (apt-get install " + pkg + ")"
+		}
+		return ""
+	}
+}
+
+// Require skips the test when the machine lacks one of the named facilities,
+// and fails it instead when BRIDGE_TEST_REQUIRE (a comma-separated list)
+// names that facility.
+func Require(t testing.TB, names ...string) {
+	t.Helper()
+	required := strings.Split(os.Getenv("BRIDGE_TEST_REQUIRE"), ",")
+	for _, name := range names {
+		check, ok := facilities[name]
+		if !ok {
+			t.Fatalf("testenv: no facility is called %q", name)
+		}
+		missing := check()
+		if missing == "" {
+			continue
+		}
+		if slices.Contains(required, name) {
+			t.Fatalf("BRIDGE_TEST_REQUIRE names %q, but: %s", name, missing)
+		}
+		t.Skipf("needs %s: %s", name, missing)
+	}
+}
