@@ -1,0 +1,52 @@
+# Two commands are all that a newcomer needs: make demo, make test.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+IMAGE   ?= sshfs-bridge
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GOARCH  ?= $(shell go env GOARCH 2>/dev/null)
+BIN     := bin/sshfs-bridge
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# The linter is run by version, so that it is nobody's dependency.
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.6.0
+
+# -race wherever it can run: it needs cgo and a C compiler.
+RACE := $(shell [ "$$(go env CGO_ENABLED 2>/dev/null)" = 1 ] && command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
+
+.PHONY: help demo build image test unit prepare bench lint fmt clean
+
+help: ## show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## build everything and show it working (ARGS=--check ends after the self-check)
+	@docker/demo.sh $(ARGS)
+
+build: ## the binary, into bin/
+	CGO_ENABLED=0 GOARCH=$(GOARCH) go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/sshfs-bridge
+
+image: ## the container image
+	docker build --build-arg VERSION=$(VERSION) --build-arg GOPROXY="$$(go env GOPROXY 2>/dev/null)" -t $(IMAGE) .
+
+test: prepare ## install what the tests need (Debian or Ubuntu, as root), then run all of them
+	go vet ./...
+	GOARCH=arm64 CGO_ENABLED=0 go vet ./...
+	go test $(RACE) -count=1 -shuffle=on -p 1 -timeout 15m ./...
+
+unit: ## the tests that need neither root nor network
+	go test -short -count=1 ./...
+
+prepare: ## install what the tests need, and say what is missing
+	@e2e/prepare.sh
+
+bench: build ## measure us beside sshfs and rclone where they are installed
+	go test -run '^$$' -bench . -benchtime 1x ./fusefs/...
+
+lint: ## golangci-lint with .golangci.yml
+	go run $(GOLANGCI) run ./...
+
+fmt: ## gofmt
+	gofmt -w $$(git ls-files '*.go')
+
+clean: ## remove what the other targets built
+	rm -rf bin out

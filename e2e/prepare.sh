@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Installs what the tests need on Debian or Ubuntu as root, and otherwise says what is
+# missing: tests that lack something are skipped by name, or fail where
+# BRIDGE_TEST_REQUIRE names it. Safe to run again; touches nothing that is there.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+missing=()
+need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || missing+=("$2"); }
+need gcc gcc
+need sshd openssh-server
+need smbd samba
+need smbclient smbclient
+need sshfs sshfs
+need fusermount3 fuse3
+need rsync rsync
+need git git
+need ip iproute2
+
+if [ ${#missing[@]} -gt 0 ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "make test: installing ${missing[*]}"
+    # Services must not start: the tests bring their own sshd and smbd.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+      printf '#!/bin/sh\nexit 101\n' >"$policy"
+      chmod +x "$policy"
+      trap 'rm -f "$policy"' EXIT
+    fi
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  else
+    echo "make test: not installed: ${missing[*]} (tests that need them are skipped); as root on Debian: apt-get install ${missing[*]}"
+  fi
+fi
+
+[ -e /dev/fuse ] || echo "make test: no /dev/fuse (modprobe fuse): tests that mount are skipped"
+
+case ",${BRIDGE_TEST_REQUIRE:-}," in
+  *,docker,*)
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+      echo "make test: looking for a Docker engine and the base images, making what is not there"
+      engine/docker-engine.sh
+    fi
+    ;;
+  *)
+    docker info >/dev/null 2>&1 ||
+      echo "make test: no Docker engine: the tests of the image are skipped (as root on Debian, BRIDGE_TEST_REQUIRE=docker makes one)"
+    ;;
+esac
