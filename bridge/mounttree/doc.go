@@ -1,0 +1,2 @@
+// Package mounttree keeps the directory of mount points and the hub.
+package mounttree

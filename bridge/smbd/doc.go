@@ -1,0 +1,2 @@
+// Package smbd runs Samba's smbd as a supervised child.
+package smbd
