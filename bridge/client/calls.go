@@ -13,26 +13,23 @@ import (
 
 // ServerVersion asks what program answers.
 func (c *Client) ServerVersion(ctx context.Context) (api.Version, error) {
-	var v api.Version
-	return v, c.getJSON(ctx, api.Prefix+"/version", &v)
+	return call[api.Version](ctx, c, http.MethodGet, api.Prefix+"/version", nil, nil)
 }
 
 // Status returns the whole observed state.
 func (c *Client) Status(ctx context.Context) (api.Status, error) {
-	var s api.Status
-	return s, c.getJSON(ctx, api.Prefix+"/status", &s)
+	return call[api.Status](ctx, c, http.MethodGet, api.Prefix+"/status", nil, nil)
 }
 
 // Mounts lists the mounts.
 func (c *Client) Mounts(ctx context.Context) ([]api.MountStatus, error) {
-	var l api.MountList
-	return l.Mounts, c.getJSON(ctx, api.Prefix+"/mounts", &l)
+	l, err := call[api.MountList](ctx, c, http.MethodGet, api.Prefix+"/mounts", nil, nil)
+	return l.Mounts, err
 }
 
 // MountStatus returns one mount, with its traffic.
 func (c *Client) MountStatus(ctx context.Context, name string) (api.MountStatus, error) {
-	var m api.MountStatus
-	return m, c.getJSON(ctx, mountPath(name), &m)
+	return call[api.MountStatus](ctx, c, http.MethodGet, mountPath(name), nil, nil)
 }
 
 // Unmount takes a mount out of the desired state and waits until it is gone.
@@ -42,34 +39,32 @@ func (c *Client) Unmount(ctx context.Context, name string, drain time.Duration) 
 	if drain > 0 {
 		q.Set("drain_seconds", strconv.FormatFloat(drain.Seconds(), 'f', -1, 64))
 	}
-	return c.callJSON(ctx, http.MethodDelete, mountPath(name), q, nil, nil)
+	return c.tell(ctx, http.MethodDelete, mountPath(name), q, nil)
 }
 
 // Answer answers a question of a mount.
 func (c *Client) Answer(ctx context.Context, name string, a api.Answer) error {
-	return c.callJSON(ctx, http.MethodPost, mountPath(name)+"/answers", nil, a, nil)
+	return c.tell(ctx, http.MethodPost, mountPath(name)+"/answers", nil, a)
 }
 
 // Refresh drops what is cached of a mount, so that the server is looked at now.
 func (c *Client) Refresh(ctx context.Context, name string) error {
-	return c.callJSON(ctx, http.MethodPost, mountPath(name)+"/refresh", nil, nil, nil)
+	return c.tell(ctx, http.MethodPost, mountPath(name)+"/refresh", nil, nil)
 }
 
 // HostKey accepts or forgets the host key of a mount's remote.
 func (c *Client) HostKey(ctx context.Context, name, action string) (api.HostKeyResult, error) {
-	var r api.HostKeyResult
-	return r, c.callJSON(ctx, http.MethodPost, mountPath(name)+"/hostkey", nil, api.HostKeyRequest{Action: action}, &r)
+	return call[api.HostKeyResult](ctx, c, http.MethodPost, mountPath(name)+"/hostkey", nil, api.HostKeyRequest{Action: action})
 }
 
 // Reload makes the supervisor read its configuration again, as SIGHUP does.
 func (c *Client) Reload(ctx context.Context) error {
-	return c.callJSON(ctx, http.MethodPost, api.Prefix+"/reload", nil, nil, nil)
+	return c.tell(ctx, http.MethodPost, api.Prefix+"/reload", nil, nil)
 }
 
 // Health asks whether the supervisor is healthy. An unhealthy one is no error.
 func (c *Client) Health(ctx context.Context) (api.Health, error) {
-	var h api.Health
-	return h, c.callJSON(ctx, http.MethodGet, "/healthz", url.Values{"verbose": {"1"}}, nil, &h)
+	return call[api.Health](ctx, c, http.MethodGet, "/healthz", url.Values{"verbose": {"1"}}, nil)
 }
 
 // Metrics copies the metrics, in Prometheus's text format, to w.

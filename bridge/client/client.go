@@ -125,21 +125,25 @@ func decodeError(resp *http.Response) error {
 	return &api.Error{Code: api.CodeInternal, Message: "the supervisor answered " + resp.Status}
 }
 
-func (c *Client) getJSON(ctx context.Context, path string, out any) error {
-	return c.callJSON(ctx, http.MethodGet, path, nil, nil, out)
+// call sends a request and decodes the answer.
+func call[T any](ctx context.Context, c *Client, method, path string, query url.Values, body any) (T, error) {
+	var out T
+	resp, err := c.do(ctx, method, path, query, body)
+	if err != nil {
+		return out, err
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
+		return out, fmt.Errorf("decode the supervisor's answer: %w", err)
+	}
+	return out, nil
 }
 
-func (c *Client) callJSON(ctx context.Context, method, path string, query url.Values, body, out any) error {
+// tell sends a request whose answer holds nothing.
+func (c *Client) tell(ctx context.Context, method, path string, query url.Values, body any) error {
 	resp, err := c.do(ctx, method, path, query, body)
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
-	if out == nil {
-		return nil
-	}
-	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return fmt.Errorf("decode the supervisor's answer: %w", err)
-	}
-	return nil
+	return resp.Body.Close()
 }

@@ -1,0 +1,44 @@
+// Package bridge is the supervisor of sshfs-bridge: it turns the desired state
+// (mounts that were asked for) into running parts (workers, smbd), keeps them
+// running, and tells what it sees over the control socket. It owns every child
+// process.
+//
+// # Terms
+//
+//	remote         an SSH endpoint and a path on it
+//	mount          one FUSE mount of one remote, called by its name
+//	share          what smbd shows of a mount, called by the same name
+//	hub            the directory and share that show every mount as a folder
+//	worker         the process that serves one mount; it has no privilege
+//	unit           the supervisor's side of a mount: goroutine, state, worker
+//	desired state  which mounts there shall be: file + environment + command
+//	observed state what is: api.Status
+//
+// # Finding your way
+//
+//	config*.go, settings.go, env.go   the configuration: read, checked, filled in
+//	names.go                          names of mounts, derived and checked
+//	desired.go                        the desired state on disk
+//	supervisor.go, start.go, stop.go  Run, from the lock to the last unmount
+//	reconcile.go                      desired state -> units
+//	unit*.go, restart.go              one mount: states, worker, restarts
+//	smb.go                            smb.conf and smbd
+//	control*.go, routes*.go           the control socket
+//	events.go, logs.go                what happened, kept and streamed
+//	metrics.go, health.go             what others watch
+//	reap_linux.go                     the duties of PID 1
+//
+// # Invariants
+//
+//   - A unit never waits for another one: every mount has a goroutine of its
+//     own, and what is shared (events, smb.conf) never blocks on a remote.
+//   - The desired state is on disk before a command that changes it returns.
+//   - The supervisor never touches a path inside a mount that it supervises, and
+//     keeps no FUSE descriptor after the worker has it.
+//   - No secret passes through here except as an Answer in memory.
+//
+// # Lock order
+//
+// Supervisor.mu, then unit.mu, then the locks of eventBus and logRing. No lock is
+// held while a child is called or waited for.
+package bridge

@@ -1,0 +1,80 @@
+package bridge
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/hex"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+)
+
+// InContainer says whether this process runs in a Docker or Podman container.
+func InContainer() bool {
+	for _, f := range []string{"/.dockerenv", "/run/.containerenv"} {
+		if _, err := os.Stat(f); err == nil {
+			return true
+		}
+	}
+	return os.Getenv("container") != ""
+}
+
+func homeOf(name string) string {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return ""
+	}
+	return u.HomeDir
+}
+
+// ShareURL is the address of a share for Finder. It carries user and port,
+// since Finder refuses a local address without them.
+func (c *SMBConfig) ShareURL(share string) string {
+	u := url.URL{Scheme: "smb", Host: c.PublishedHost, Path: "/" + share}
+	if strings.Contains(c.PublishedHost, ":") {
+		u.Host = "[" + c.PublishedHost + "]"
+	}
+	if c.PublishedPort != 0 && c.PublishedPort != 445 {
+		u.Host = net.JoinHostPort(c.PublishedHost, strconv.Itoa(c.PublishedPort))
+	}
+	u.User = url.UserPassword("guest", "")
+	if c.Auth == "password" {
+		u.User = url.User(SMBUser)
+	}
+	return u.String()
+}
+
+// SMBUser is the user name of `auth: password`.
+const SMBUser = "sshfs"
+
+// defaultGateway reads the IPv4 default gateway, where a container's published
+// ports come from; the zero Addr where there is none.
+func defaultGateway() netip.Addr {
+	f, err := os.Open("/proc/net/route")
+	if err != nil {
+		return netip.Addr{}
+	}
+	defer f.Close()
+	s := bufio.NewScanner(f)
+	for s.Scan() {
+		// Iface Destination Gateway Flags ...: numbers in hex, host byte order.
+		fields := strings.Fields(s.Text())
+		if len(fields) < 8 || fields[1] != "00000000" || fields[7] != "00000000" {
+			continue
+		}
+		b, err := hex.DecodeString(fields[2])
+		if err != nil || len(b) != 4 {
+			continue
+		}
+		var a [4]byte
+		binary.NativeEndian.PutUint32(a[:], binary.BigEndian.Uint32(b))
+		if addr := netip.AddrFrom4(a); !addr.IsUnspecified() {
+			return addr
+		}
+	}
+	return netip.Addr{}
+}

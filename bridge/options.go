@@ -1,0 +1,26 @@
+package bridge
+
+import (
+	"log/slog"
+
+	"sshfs-bridge/bridge/api"
+)
+
+// Options are what a Supervisor needs.
+type Options struct {
+	// Config is valid, as LoadConfig or DefaultConfig and Validate give it.
+	Config Config
+	// Reload reads the configuration again on SIGHUP or `reload`; nil means
+	// that there is nothing to read.
+	Reload func() (Config, error)
+	// Logger gets every record; nil discards them. The control socket serves
+	// the recent ones in any case.
+	Logger *slog.Logger
+	// Exe is the program to execute for workers and smbd; empty is this program.
+	Exe string
+	// Version is what the control socket says of the program.
+	Version api.Version
+	// ReapOrphans collects dead processes that nobody started from here, as
+	// PID 1 must.
+	ReapOrphans bool
+}
