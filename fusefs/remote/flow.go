@@ -1,0 +1,112 @@
+package remote
+
+import (
+	"sync"
+	"time"
+)
+
+// channelWindow is what one SSH channel carries a round trip, in either
+// direction: x/crypto/ssh grants 2 MiB and so does OpenSSH.
+const channelWindow = 2 << 20
+
+const (
+	// flowInitial is in flight before any rate is known: enough to measure by,
+	// and soon over even on a slow link.
+	flowInitial = 1 << 20
+	// flowFloor keeps two full packets in flight on any link.
+	flowFloor = 512 << 10
+	// flowSample is the shortest time over which a rate is measured.
+	flowSample = 50 * time.Millisecond
+	// flowPause restarts a measurement: who was idle has no rate.
+	flowPause = time.Second
+	// targetRate is what growing aims at in one step. The steps after it are
+	// measured.
+	targetRate = 400 << 20
+)
+
+// flow bounds the file data in flight in one direction to what the link
+// carries in about two round trips: more would only make everything else wait
+// behind it. It learns the rate from the answers.
+type flow struct {
+	gate
+
+	estMu    sync.Mutex
+	rate     float64       // bytes a second, 0 unknown; GUARDED_BY(estMu)
+	acc      int64         // since start; GUARDED_BY(estMu)
+	start    time.Time     // GUARDED_BY(estMu)
+	last     time.Time     // of the last answer; GUARDED_BY(estMu)
+	rtt      time.Duration // GUARDED_BY(estMu)
+	channels int           // data channels; GUARDED_BY(estMu)
+}
+
+func newFlow() *flow {
+	f := &flow{channels: 1}
+	f.capacity = flowInitial
+	return f
+}
+
+// delivered notes that n bytes were answered, and adapts the capacity.
+func (f *flow) delivered(n int, now time.Time) {
+	f.estMu.Lock()
+	defer f.estMu.Unlock()
+	if f.start.IsZero() || now.Sub(f.last) > flowPause {
+		// The first answer only starts the clock: its own way is unknown.
+		f.start, f.last, f.acc = now, now, 0
+		return
+	}
+	f.last = now
+	f.acc += int64(n)
+	elapsed := now.Sub(f.start)
+	if elapsed < max(flowSample, f.rtt) {
+		return
+	}
+	sample := float64(f.acc) / elapsed.Seconds()
+	f.start, f.acc = now, 0
+	switch {
+	case sample >= f.rate:
+		f.rate = sample
+	case f.takeWaited():
+		// The link was full and carried less: forget, slowly, what it once did.
+		f.rate = 0.8*f.rate + 0.2*sample
+	}
+	f.adapt()
+}
+
+// setLink tells the flow the round trip and the channels that it has.
+func (f *flow) setLink(rtt time.Duration, channels int) {
+	f.estMu.Lock()
+	defer f.estMu.Unlock()
+	f.rtt, f.channels = rtt, max(channels, 1)
+	f.adapt()
+}
+
+// adapt sets the capacity from what is known. estMu is held.
+func (f *flow) adapt() {
+	if f.rate == 0 {
+		f.setCapacity(flowInitial)
+		return
+	}
+	slack := min(flowInitial, f.rate/2)
+	capacity := int64(2*f.rate*f.rtt.Seconds() + slack)
+	f.setCapacity(min(max(capacity, flowFloor), int64(f.channels)*channelWindow))
+}
+
+// wanted says how many data channels the flow could use: more than it has when
+// the window of those is what limits it.
+func (f *flow) wanted() int {
+	f.estMu.Lock()
+	defer f.estMu.Unlock()
+	bdp := f.rate * f.rtt.Seconds()
+	if bdp < 0.6*float64(f.channels)*channelWindow {
+		return f.channels
+	}
+	goal := max(2*bdp, min(targetRate*f.rtt.Seconds(), 8*float64(f.channels)*channelWindow))
+	return max(f.channels, int(goal/channelWindow+0.999))
+}
+
+// rateNow gives the rate, 0 unknown.
+func (f *flow) rateNow() float64 {
+	f.estMu.Lock()
+	defer f.estMu.Unlock()
+	return f.rate
+}

@@ -1,0 +1,127 @@
+package remote
+
+import (
+	"container/list"
+	"context"
+	"sync"
+)
+
+// gate admits a bounded amount of bytes at a time, first come, first served.
+// Something larger than the capacity is admitted alone.
+type gate struct {
+	mu       sync.Mutex
+	used     int64     // GUARDED_BY(mu)
+	capacity int64     // GUARDED_BY(mu)
+	waiters  list.List // of *gateWaiter, GUARDED_BY(mu)
+	waited   bool      // somebody waited since takeWaited, GUARDED_BY(mu)
+	waits    uint64    // GUARDED_BY(mu)
+	onWait   func()    // called without mu when somebody begins to wait; may be nil
+}
+
+type gateWaiter struct {
+	n     int64
+	ready chan struct{}
+}
+
+func (g *gate) fits(n int64) bool { return g.used == 0 || g.used+n <= g.capacity }
+
+// tryAcquire admits n bytes if that needs no waiting.
+func (g *gate) tryAcquire(n int64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.waiters.Len() > 0 || !g.fits(n) {
+		return false
+	}
+	g.used += n
+	return true
+}
+
+// acquire waits until n bytes are admitted or ctx ends.
+func (g *gate) acquire(ctx context.Context, n int64) error {
+	g.mu.Lock()
+	if g.waiters.Len() == 0 && g.fits(n) {
+		g.used += n
+		g.mu.Unlock()
+		return nil
+	}
+	w := &gateWaiter{n: n, ready: make(chan struct{})}
+	e := g.waiters.PushBack(w)
+	g.waited = true
+	g.waits++
+	g.mu.Unlock()
+	if g.onWait != nil {
+		g.onWait()
+	}
+	select {
+	case <-w.ready:
+		return nil
+	case <-ctx.Done():
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-w.ready: // admitted in the meantime: give it back
+		g.used -= n
+	default:
+		g.waiters.Remove(e)
+	}
+	g.admit()
+	return contextCause(ctx)
+}
+
+// release gives n bytes back.
+func (g *gate) release(n int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.used -= n
+	g.admit()
+}
+
+func (g *gate) setCapacity(n int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.capacity = n
+	g.admit()
+}
+
+// admit lets in whoever fits, in order. mu is held.
+func (g *gate) admit() {
+	for e := g.waiters.Front(); e != nil; e = g.waiters.Front() {
+		w := e.Value.(*gateWaiter)
+		if !g.fits(w.n) {
+			return
+		}
+		g.used += w.n
+		g.waiters.Remove(e)
+		close(w.ready)
+	}
+}
+
+// inUse says how many bytes are admitted now.
+func (g *gate) inUse() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.used
+}
+
+// takeWaited says whether the gate was what limited its users since the last
+// call.
+func (g *gate) takeWaited() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	w := g.waited || g.waiters.Len() > 0
+	g.waited = false
+	return w
+}
+
+func (g *gate) waitCount() uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.waits
+}
+
+func (g *gate) limit() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.capacity
+}
