@@ -9,7 +9,7 @@ BIN     := bin/sshfs-bridge
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # The linter is run by version, so that it is nobody's dependency.
-GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.6.0
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 # -race wherever it can run: it needs cgo and a C compiler.
 RACE := $(shell [ "$$(go env CGO_ENABLED 2>/dev/null)" = 1 ] && command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
