@@ -1,0 +1,271 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+
+	"sshfs-bridge/bridge/api"
+)
+
+// yamlReader reads one file into a Config and gathers every problem on the
+// way. It walks the syntax tree itself, because a decoder stops at the first
+// fault and forgets the lines.
+type yamlReader struct {
+	file     string
+	c        *Config
+	problems []api.Problem
+}
+
+// readYAML applies a file's settings to c.
+func readYAML(c *Config, file string, data []byte) []api.Problem {
+	r := &yamlReader{file: file, c: c}
+	f, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		r.syntax(err)
+		return r.problems
+	}
+	for i, doc := range f.Docs {
+		if doc.Body == nil {
+			continue
+		}
+		if i > 0 {
+			r.add(doc.Body, "", "a second document: one file holds one configuration")
+			break
+		}
+		r.top(doc.Body)
+	}
+	return r.problems
+}
+
+// syntax reports what the parser refused, without the excerpt it adds.
+func (r *yamlReader) syntax(err error) {
+	p := api.Problem{File: r.file, Message: "not valid YAML: " + firstLine(err.Error())}
+	var withToken interface {
+		GetToken() *token.Token
+		GetMessage() string
+	}
+	if errors.As(err, &withToken) {
+		p.Message = "not valid YAML: " + withToken.GetMessage()
+		if t := withToken.GetToken(); t != nil && t.Position != nil {
+			p.Line = t.Position.Line
+		}
+	}
+	r.problems = append(r.problems, p)
+}
+
+func (r *yamlReader) add(n ast.Node, key, format string, args ...any) {
+	p := api.Problem{File: r.file, Key: key, Message: fmt.Sprintf(format, args...)}
+	if n != nil && n.GetToken() != nil && n.GetToken().Position != nil {
+		p.Line = n.GetToken().Position.Line
+	}
+	r.problems = append(r.problems, p)
+}
+
+func (r *yamlReader) top(n ast.Node) {
+	table := map[string]setting{}
+	var keys []string
+	for _, s := range settings() {
+		table[s.key] = s
+		keys = append(keys, s.key)
+	}
+	keys = append(keys, "smb", "mounts")
+	r.mapping(n, "", func(key string, keyNode, v ast.Node) {
+		switch key {
+		case "mounts":
+			r.mounts(v)
+		case "smb":
+			r.mapping(v, "smb", func(sub string, subNode, v ast.Node) {
+				if s, ok := table["smb."+sub]; ok {
+					r.scalar(v, s.key, s.list, func(vals []string) error { return s.set(r.c, vals) })
+				} else {
+					r.unknown(subNode, "smb."+sub, keys)
+				}
+			})
+		default:
+			if s, ok := table[key]; ok && !strings.Contains(key, ".") {
+				r.scalar(v, key, s.list, func(vals []string) error { return s.set(r.c, vals) })
+			} else {
+				r.unknown(keyNode, key, keys)
+			}
+		}
+	})
+}
+
+func (r *yamlReader) mounts(n ast.Node) {
+	if _, ok := n.(*ast.NullNode); ok {
+		return
+	}
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok {
+		r.add(n, "mounts", "a list is needed: each mount begins with \"- remote: USER@HOST:PATH\"")
+		return
+	}
+	for i, item := range seq.Values {
+		r.mount(item, fmt.Sprintf("mounts[%d]", i))
+	}
+}
+
+func (r *yamlReader) mount(n ast.Node, path string) {
+	table := map[string]mountSetting{}
+	var keys []string
+	for _, s := range mountSettings() {
+		table[s.key] = s
+		keys = append(keys, s.key)
+	}
+	m := Mount{Source: api.SourceConfig, File: r.file, Line: line(n)}
+	before := len(r.problems)
+	seen := map[string]bool{}
+	ok := r.mapping(n, path, func(key string, keyNode, v ast.Node) {
+		seen[key] = true
+		s, ok := table[key]
+		if !ok {
+			r.unknown(keyNode, path+"."+key, keys)
+			return
+		}
+		r.scalar(v, path+"."+key, s.list, func(vals []string) error { return s.set(&m.MountSpec, vals) })
+	})
+	if ok && !seen["remote"] {
+		r.add(n, path+".remote", "the remote is missing: USER@HOST:PATH")
+	}
+	if ok && len(r.problems) == before {
+		r.c.Mounts = append(r.c.Mounts, m)
+	}
+}
+
+// mapping calls each for every key of a mapping, and reports repeated keys.
+func (r *yamlReader) mapping(n ast.Node, path string, each func(key string, keyNode, v ast.Node)) bool {
+	var values []*ast.MappingValueNode
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		values = n.Values
+	case *ast.MappingValueNode:
+		values = []*ast.MappingValueNode{n}
+	case *ast.NullNode:
+		return true
+	default:
+		r.add(n, path, "keys and values are needed here")
+		return false
+	}
+	seen := map[string]bool{}
+	for _, kv := range values {
+		key := keyText(kv.Key)
+		full := strings.TrimPrefix(path+"."+key, ".")
+		if _, ok := kv.Key.(*ast.MergeKeyNode); ok {
+			r.add(kv.Key, full, "merge keys are not supported")
+			continue
+		}
+		if seen[key] {
+			r.add(kv.Key, full, "the key is given twice")
+			continue
+		}
+		seen[key] = true
+		each(key, kv.Key, kv.Value)
+	}
+	return true
+}
+
+// scalar hands the values of n to set. One value does for a list of one.
+func (r *yamlReader) scalar(n ast.Node, key string, list bool, set func([]string) error) {
+	nodes := []ast.Node{n}
+	if seq, ok := n.(*ast.SequenceNode); ok {
+		if !list {
+			r.add(n, key, "one value is needed, not a list")
+			return
+		}
+		nodes = seq.Values
+	}
+	vals := make([]string, 0, len(nodes))
+	for _, item := range nodes {
+		text, why := scalarText(item)
+		if why != "" {
+			r.add(item, key, "%s", why)
+			return
+		}
+		vals = append(vals, text)
+	}
+	if err := set(vals); err != nil {
+		r.add(n, key, "%s", err)
+	}
+}
+
+// unknown reports a key that does not exist, with the nearest one that does.
+func (r *yamlReader) unknown(n ast.Node, key string, keys []string) {
+	last := key[strings.LastIndex(key, ".")+1:]
+	near, best := "", 3
+	for _, k := range keys {
+		short := k[strings.LastIndex(k, ".")+1:]
+		if d := editDistance(last, short); d < best {
+			near, best = short, d
+		}
+	}
+	if near != "" {
+		r.add(n, key, "unknown key: did you mean %q?", near)
+		return
+	}
+	r.add(n, key, "unknown key")
+}
+
+// scalarText is a scalar as it is written, or why it is none.
+func scalarText(n ast.Node) (text, why string) {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return n.Value, ""
+	case *ast.LiteralNode:
+		return n.Value.Value, ""
+	case *ast.IntegerNode, *ast.BoolNode, *ast.FloatNode:
+		return n.GetToken().Value, ""
+	case *ast.NullNode:
+		return "", "the value is missing"
+	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
+		return "", "anchors, aliases and tags are not supported"
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return "", "a plain value is needed, not keys and values"
+	default:
+		return "", "a plain value is needed"
+	}
+}
+
+func keyText(k ast.MapKeyNode) string {
+	if s, ok := k.(*ast.StringNode); ok {
+		return s.Value
+	}
+	return k.GetToken().Value
+}
+
+func line(n ast.Node) int {
+	if t := n.GetToken(); t != nil && t.Position != nil {
+		return t.Position.Line
+	}
+	return 0
+}
+
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(s, "\n")
+	return s
+}
+
+// editDistance counts the letters to change between a and b.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		prev := slices.Clone(row)
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			row[j+1] = min(prev[j+1]+1, row[j]+1, prev[j]+cost)
+		}
+	}
+	return row[len(b)]
+}
