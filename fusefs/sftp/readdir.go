@@ -1,0 +1,162 @@
+package sftp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+const (
+	// maxEntries bounds a listing, so that a server that never ends one cannot
+	// fill the memory.
+	maxEntries = 1 << 21
+	// maxEmpty is how many READDIR replies without a name are borne in a row.
+	maxEmpty = 64
+)
+
+// readDirWindow is how many READDIRs are in flight after n replies with names.
+// A directory that needs no more than the first few costs no further round trip;
+// once those have come back full, everything up to the last step goes out while
+// the round trip after the first lasts.
+var readDirWindow = [...]int{4, 12, 32, 80, 160}
+
+// decodeNamesReply takes a READDIR reply. "." and ".." are left out; what cannot
+// be an element of a path is an error.
+func decodeNamesReply(d *decoder) ([]Name, error) {
+	count := d.u32()
+	if d.err != nil {
+		return nil, d.err
+	}
+	if uint64(count)*minNameLen > uint64(len(d.b)) {
+		return nil, fmt.Errorf("%d names in %d bytes", count, len(d.b))
+	}
+	// Two passes, so that all names of a reply share one allocation.
+	scan, size := *d, 0
+	for range count {
+		name := scan.bytes()
+		scan.bytes()
+		scan.attrs()
+		if scan.err != nil {
+			return nil, scan.err
+		}
+		if len(name) == 0 || bytes.IndexByte(name, '/') >= 0 || bytes.IndexByte(name, 0) >= 0 {
+			return nil, fmt.Errorf("bad name %q", name[:min(len(name), 256)])
+		}
+		size += len(name)
+	}
+	slab := make([]byte, 0, size)
+	for pass := *d; len(slab) < size; {
+		slab = append(slab, pass.bytes()...)
+		pass.bytes()
+		pass.attrs()
+	}
+	text := string(slab)
+	names := make([]Name, 0, count)
+	for range count {
+		n := len(d.bytes())
+		d.bytes()
+		a := d.attrs()
+		if name := text[:n]; name != "." && name != ".." {
+			names = append(names, Name{Name: name, Attrs: a})
+		}
+		text = text[n:]
+	}
+	return names, nil
+}
+
+// StartOpenDir opens a directory for ReadDirPacket. When the call is abandoned,
+// the handle is closed again.
+func (c *Client) StartOpenDir(path string) *Call[Handle] {
+	return startPath(c, kindOpenDir, path, nil, decodeHandle)
+}
+
+// OpenDir is StartOpenDir and Wait.
+func (c *Client) OpenDir(ctx context.Context, path string) (Handle, error) {
+	return c.StartOpenDir(path).Wait(ctx)
+}
+
+// StartReadDirPacket asks for the next names of an open directory, as many as the
+// server likes to give, without "." and "..": perhaps none before the end, which
+// is io.EOF. Names are single path elements.
+func (c *Client) StartReadDirPacket(h Handle) *Call[[]Name] {
+	return start(c, kindReadDir, "", c.newFrame(kindReadDir).str(string(h)), decodeNamesReply)
+}
+
+// ReadDirPacket is StartReadDirPacket and Wait.
+func (c *Client) ReadDirPacket(ctx context.Context, h Handle) ([]Name, error) {
+	return c.StartReadDirPacket(h).Wait(ctx)
+}
+
+// ReadDir lists a directory, without "." and "..", in the server's order. It waits
+// for two or three round trips up to 10,000 entries, as OpenSSH packs them: one for
+// OPENDIR, and one or two for READDIRs that are in flight together; CLOSE is not
+// waited for.
+func (c *Client) ReadDir(ctx context.Context, path string) ([]Name, error) {
+	var all []Name
+	err := c.ReadDirFunc(ctx, path, func(names []Name) error {
+		if all == nil {
+			all = names
+		} else {
+			all = append(all, names...)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// ReadDirFunc is ReadDir that gives each reply's names to f as they come. An error
+// of f ends the listing and is returned.
+func (c *Client) ReadDirFunc(ctx context.Context, path string, f func([]Name) error) error {
+	h, err := c.OpenDir(ctx, path)
+	if err != nil {
+		return err
+	}
+	var flight []*Call[[]Name]
+	defer func() {
+		for _, call := range flight {
+			call.Abandon()
+		}
+		c.StartCloseHandle(h).Abandon()
+	}()
+	entries, empty := 0, 0
+	for replies := 0; ; replies++ {
+		for window := readDirWindow[min(replies, len(readDirWindow)-1)]; len(flight) < window; {
+			flight = append(flight, c.StartReadDirPacket(h))
+		}
+		names, err := flight[0].Wait(ctx)
+		flight[0] = nil
+		flight = flight[1:]
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return withPath(err, path)
+		}
+		entries += len(names)
+		if empty++; len(names) > 0 {
+			empty = 0
+		}
+		if entries > maxEntries || empty > maxEmpty {
+			return &CallError{Op: kindReadDir.String(), Path: path, Sent: true, Err: ErrTooManyEntries}
+		}
+		if err := f(names); err != nil {
+			return err
+		}
+	}
+}
+
+// withPath gives the error of a request by handle the path it was about.
+func withPath(err error, path string) error {
+	switch e := err.(type) { //nolint:errorlint // the call's own error, never wrapped here
+	case *StatusError:
+		e.Path = path
+	case *CallError:
+		e.Path = path
+	}
+	return err
+}
