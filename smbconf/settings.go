@@ -87,12 +87,12 @@ func (c Config) loginSettings() []setting {
 
 func (c Config) protocolSettings() []setting {
 	out := []setting{
-		{"server min protocol", "SMB2_10", "SMB1 is unsafe and gone from macOS; SMB 2.1 is what every Mac since 10.10 speaks (CVE-2021-44141 and its kind " +
+		{"server min protocol", "SMB2_10", "SMB1 is unsafe and gone from macOS; SMB 2.1 is what every Mac since OS X 10.9 speaks (CVE-2021-44141 and its kind " +
 			"are SMB1 only)."},
 		{"client min protocol", "SMB2_10", ""},
 		{"host msdfs", "no", "No DFS referrals: Finder failed on them with Samba 4.22.0 (Samba bug 15843)."},
 		{"smb2 leases", "yes", "Leases let a Mac keep a file open and cache it between an application's opens; only clients of this smbd " +
-			"break them, so shares with cache \"strict\" grant none (FIELD 4.4)."},
+			"break them, so shares with cache \"strict\" grant none (source: locking/leases_db.c)."},
 	}
 	if c.Version.AtLeast(4, 22) {
 		out = append(out, setting{"smb3 unix extensions", "no", "Default yes since 4.23; they show POSIX modes and real symlinks instead of " +
@@ -112,7 +112,6 @@ func (c Config) switchedOff() []setting {
 		{"printcap name", "/dev/null", ""},
 		{"disable spoolss", "yes", ""},
 		{"usershare max shares", "0", "Shares are made by the supervisor alone."},
-		{"winbind scan trusted domains", "no", ""},
 	}
 }
 
@@ -142,10 +141,10 @@ func (c Config) logSettings() []setting {
 func (c Config) fruitSettings() []setting {
 	return []setting{
 		{"fruit:aapl", "yes", "Apple's protocol extension: a listing brings sizes, dates and Finder's metadata with it, where a Mac would " +
-			"otherwise ask for each entry (man vfs_fruit; FIELD 3.5)."},
+			"otherwise ask for each entry (man vfs_fruit; Apple's smbfs_smb_2.c)."},
 		{"fruit:model", "MacSamba", "The icon in Finder."},
 		{"fruit:nfs_aces", "no", "Otherwise Finder sends a chmod for each copied file; modes are the server's own affair (man vfs_fruit)."},
 		{"fruit:copyfile", "no", "One blocking call for a whole file would stall every other request of the same Mac; it copies in pieces " +
-			"instead, which are copied on the server just the same (FIELD 3.5)."},
+			"instead, which are copied on the server just the same (man vfs_fruit)."},
 	}
 }

@@ -28,7 +28,7 @@ func (v Version) AtLeast(major, minor int) bool {
 	return v.Major > major || v.Major == major && v.Minor >= minor
 }
 
-var versionPattern = regexp.MustCompile(`(?:^|[^0-9.])([0-9]{1,4})\.([0-9]{1,4})(?:\.([0-9]{1,4}))?`)
+var versionPattern = regexp.MustCompile(`(?:^|[^0-9.])([0-9]{1,4})\.([0-9]{1,4})(?:\.([0-9]{1,4}))?(?:[^0-9]|$)`)
 
 // ParseVersion finds the version in what smbd -V prints, with whatever a
 // distribution has added to it ("Version 4.17.12-Debian").
