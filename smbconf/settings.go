@@ -112,6 +112,7 @@ func (c Config) switchedOff() []setting {
 		{"printcap name", "/dev/null", ""},
 		{"disable spoolss", "yes", ""},
 		{"usershare max shares", "0", "Shares are made by the supervisor alone."},
+		{"idmap config * : range", "1000000-1999999", "Not used, but smbd complains at each connection when it is missing."},
 	}
 }
 
