@@ -1,0 +1,52 @@
+# The appliance: one binary, which is the supervisor, the FUSE filesystem, the command line and the
+# stand-in for sshfs, beside Debian's smbd. Nothing here belongs to one processor architecture, and
+# nothing needs BuildKit.
+
+FROM golang:1.26-trixie AS build
+WORKDIR /src
+# Empty means Go's own defaults; a mirror or an offline directory goes in here.
+ARG GOPROXY=
+ARG GOSUMDB=
+ARG GOFLAGS=
+ENV CGO_ENABLED=0
+# The modules first: a layer that lasts while only our own code changes.
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG VERSION=dev
+RUN go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${VERSION}" -o /out/sshfs-bridge ./cmd/sshfs-bridge
+
+
+FROM debian:trixie-slim
+LABEL org.opencontainers.image.title="sshfs-bridge" \
+      org.opencontainers.image.description="Remote SSH servers as fast volumes in macOS Finder" \
+      org.opencontainers.image.licenses="MIT"
+
+# smbd with its modules and its RPC helpers; no recommended packages, which would bring Python and a
+# domain controller. No ssh, no sshfs, no fuse: the binary speaks SFTP and mounts by itself, so no
+# program needs to be setuid either.
+RUN printf 'path-exclude=/usr/share/%s/*\n' doc info lintian locale man >/etc/dpkg/dpkg.cfg.d/slim \
+ && apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends samba \
+ && apt-get clean \
+ && rm -rf /var/lib/apt/lists/* /var/cache/debconf/*-old /var/log/apt /var/log/dpkg.log /var/lib/samba /etc/samba/smb.conf \
+ && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
+ # Every file belongs to sshuser; sshfs is the name to log in with where a password is asked for.
+ && groupadd --gid 1000 sshuser \
+ && useradd --uid 1000 --gid 1000 --create-home --shell /bin/bash sshuser \
+ && useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin sshfs \
+ # The hub is root's and shut: what is written where nothing is mounted would be lost.
+ && install -d -m 0555 /samba-share \
+ && install -d -m 0755 /etc/sshfs-bridge /var/lib/sshfs-bridge /run/sshfs-bridge /ssh
+
+COPY --from=build /out/sshfs-bridge /usr/local/bin/sshfs-bridge
+# The programs that the binary stands in for. /usr/local/bin comes before /usr/bin in PATH, and mount(8)
+# looks for its helpers in /sbin.
+RUN for name in sshfs fusermount fusermount3 umount; do ln -s sshfs-bridge /usr/local/bin/$name; done \
+ && ln -s /usr/local/bin/sshfs-bridge /usr/sbin/mount.fuse.sshfs
+
+ENV LANG=C.UTF-8
+EXPOSE 139 445
+HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 CMD ["sshfs-bridge", "healthcheck"]
+ENTRYPOINT ["sshfs-bridge"]
+CMD ["serve"]
