@@ -37,7 +37,7 @@ RUN printf 'path-exclude=/usr/share/%s/*\n' doc info lintian locale man >/etc/dp
  && useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin sshfs \
  # The hub is root's and shut: what is written where nothing is mounted would be lost.
  && install -d -m 0555 /samba-share \
- && install -d -m 0755 /etc/sshfs-bridge /var/lib/sshfs-bridge /run/sshfs-bridge /ssh
+ && install -d -m 0755 /etc/sshfs-bridge /var/lib/sshfs-bridge /run/sshfs-bridge
 
 COPY --from=build /out/sshfs-bridge /usr/local/bin/sshfs-bridge
 # The programs that the binary stands in for. /usr/local/bin comes before /usr/bin in PATH, and mount(8)
