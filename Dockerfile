@@ -31,10 +31,9 @@ RUN printf 'path-exclude=/usr/share/%s/*\n' doc info lintian locale man >/etc/dp
  && apt-get clean \
  && rm -rf /var/lib/apt/lists/* /var/cache/debconf/*-old /var/log/apt /var/log/dpkg.log /var/lib/samba /etc/samba/smb.conf \
  && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
- # Every file belongs to sshuser; sshfs is the name to log in with where a password is asked for.
+ # Every file belongs to sshuser, who is also the one to log in as where a password is asked for.
  && groupadd --gid 1000 sshuser \
  && useradd --uid 1000 --gid 1000 --create-home --shell /bin/bash sshuser \
- && useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin sshfs \
  # The hub is root's and shut: what is written where nothing is mounted would be lost.
  && install -d -m 0555 /samba-share \
  && install -d -m 0755 /etc/sshfs-bridge /var/lib/sshfs-bridge /run/sshfs-bridge

@@ -19,13 +19,11 @@ type Config struct {
 	// be empty: whoever wants everybody writes 0.0.0.0/0 and ::/0.
 	HostsAllow []string
 	// ForceUser and ForceGroup are the account on whose behalf every file
-	// operation happens. Both must exist in smbd's passwd and group files.
+	// operation happens, and the one that AuthPassword asks for. Both must
+	// exist in smbd's passwd and group files.
 	ForceUser, ForceGroup string
 	// Auth says who may log in.
 	Auth Auth
-	// LoginUser is the account that AuthPassword asks for; it must exist in
-	// smbd's passwd file and passdb. Empty with AuthGuest.
-	LoginUser string
 	// Dirs are smbd's own directories.
 	Dirs Dirs
 	// LogLevel is Samba's, 0 to 10; 1 tells who connects and who is refused.
@@ -41,7 +39,7 @@ type Auth string
 const (
 	// AuthGuest lets everybody in as guest whom HostsAllow lets connect.
 	AuthGuest Auth = "guest"
-	// AuthPassword asks for LoginUser and the password in smbd's passdb, and
+	// AuthPassword asks for ForceUser and its password in smbd's passdb, and
 	// refuses guests and anonymous listings.
 	AuthPassword Auth = "password"
 )

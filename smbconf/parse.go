@@ -74,7 +74,7 @@ func configFrom(data []byte, sections []section) (Config, error) {
 		return Config{}, fmt.Errorf("log level: %w", err)
 	}
 	for _, s := range sections[1:] {
-		c.ForceUser, c.ForceGroup, c.LoginUser = s.get("force user"), s.get("force group"), s.get("valid users")
+		c.ForceUser, c.ForceGroup = s.get("force user"), s.get("force group")
 		c.Shares = append(c.Shares, Share{
 			Name: s.name, Path: s.get("path"), Comment: s.get("comment"),
 			ReadOnly: s.get("read only") == "yes", Strict: s.get("oplocks") == "no",

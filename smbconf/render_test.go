@@ -27,7 +27,7 @@ func guest(v Version) Config {
 
 func password(v Version) Config {
 	c := guest(v)
-	c.Auth, c.LoginUser = AuthPassword, "sshfs"
+	c.Auth = AuthPassword
 	c.Interfaces = nil
 	c.HostsAllow = append(Loopback(), "172.17.0.1")
 	return c

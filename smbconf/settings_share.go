@@ -23,7 +23,7 @@ func (c Config) accessSettings(s Share) []setting {
 		out = append(out,
 			setting{"guest ok", "no", "The one account, and nobody else."},
 			setting{"guest only", "no", ""},
-			setting{"valid users", c.LoginUser, ""})
+			setting{"valid users", c.ForceUser, ""})
 	} else {
 		out = append(out,
 			setting{"guest ok", "yes", "No login: who may connect is decided by \"hosts allow\"."},

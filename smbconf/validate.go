@@ -76,16 +76,7 @@ func (c Config) validateServer(p *problems) {
 			p.add(account.path, "%q is not the name of an account", account.value)
 		}
 	}
-	switch c.Auth {
-	case AuthGuest:
-		if c.LoginUser != "" {
-			p.add("login_user", "%q has no use: guests do not log in", c.LoginUser)
-		}
-	case AuthPassword:
-		if !accountPattern.MatchString(c.LoginUser) {
-			p.add("login_user", "%q is not the name of an account", c.LoginUser)
-		}
-	default:
+	if c.Auth != AuthGuest && c.Auth != AuthPassword {
 		p.add("auth", "%q is neither %q nor %q", c.Auth, AuthGuest, AuthPassword)
 	}
 	if c.LogLevel < 0 || c.LogLevel > 10 {

@@ -57,19 +57,6 @@ func paths(err error) []string {
 	return out
 }
 
-func TestValidate_login(t *testing.T) {
-	c := guest(Version{4, 22, 0})
-	c.LoginUser = "sshfs"
-	if got := paths(c.Validate()); !slices.Equal(got, []string{"login_user"}) {
-		t.Errorf("a guest server with a login: %q", got)
-	}
-	c = password(Version{4, 22, 0})
-	c.LoginUser = "@wheel"
-	if got := paths(c.Validate()); !slices.Equal(got, []string{"login_user"}) {
-		t.Errorf("a group as login: %q", got)
-	}
-}
-
 func TestShareNames(t *testing.T) {
 	for _, name := range []string{"media", "SSHFS Share", "Größe", "日本語", "a.b", "a'b", "web (alt)", "C$x", "home", strings.Repeat("é", 80)} {
 		if why := badShareName(name); why != "" {
