@@ -21,6 +21,9 @@ var (
 	ErrNoSFTP = errors.New("server refused the SFTP subsystem")
 	// ErrNotSSH says that whatever answered does not speak SSH 2.
 	ErrNotSSH = errors.New("no SSH server answered")
+	// ErrIncompatible says that we and the server have no algorithm of some
+	// kind in common (or that the settings leave none).
+	ErrIncompatible = errors.New("no algorithm in common with the server")
 	// ErrTimeout says that a dial took longer than ConnectTimeout. It is
 	// also a net.Error with Timeout() true.
 	ErrTimeout error = timeoutError{}
@@ -33,6 +36,17 @@ type timeoutError struct{}
 func (timeoutError) Error() string   { return "no answer within the time allowed" }
 func (timeoutError) Timeout() bool   { return true }
 func (timeoutError) Temporary() bool { return true }
+
+// UnsupportedError says that a setting would change the route or the trust in a
+// way that is not possible here. The connection is not tried without it.
+type UnsupportedError struct {
+	Keyword, Value string
+	Where          string // file:line, or the option
+}
+
+func (e *UnsupportedError) Error() string {
+	return fmt.Sprintf("%s: %s %s is not supported here: remove it for this host, or set it to none", e.Where, e.Keyword, quoteShort(e.Value))
+}
 
 // HostKeyError says that a host key was refused. Nothing was sent that could
 // help whoever presented it.
