@@ -37,6 +37,7 @@ type flow struct {
 	last     time.Time     // of the last answer; GUARDED_BY(estMu)
 	rtt      time.Duration // GUARDED_BY(estMu)
 	channels int           // data channels; GUARDED_BY(estMu)
+	full     bool          // rate was measured while somebody waited; GUARDED_BY(estMu)
 }
 
 func newFlow() *flow {
@@ -63,11 +64,12 @@ func (f *flow) delivered(n int, now time.Time) {
 	sample := float64(f.acc) / elapsed.Seconds()
 	f.start, f.acc = now, 0
 	switch {
-	case sample >= f.rate:
-		f.rate = sample
 	case f.takeWaited():
-		// The link was full and carried less: forget, slowly, what it once did.
-		f.rate = 0.8*f.rate + 0.2*sample
+		// The link was full. What it once carried is forgotten, slowly.
+		f.full = true
+		f.rate = max(sample, 0.8*f.rate+0.2*sample)
+	case sample > f.rate:
+		f.rate = sample
 	}
 	f.adapt()
 }
@@ -86,9 +88,12 @@ func (f *flow) adapt() {
 		f.setCapacity(flowInitial)
 		return
 	}
-	slack := min(flowInitial, f.rate/2)
-	capacity := int64(2*f.rate*f.rtt.Seconds() + slack)
-	f.setCapacity(min(max(capacity, flowFloor), int64(f.channels)*channelWindow))
+	capacity := int64(min(2*f.rate*f.rtt.Seconds()+flowInitial, f.rate))
+	floor := int64(flowInitial)
+	if f.full { // else the rate is that of who asked
+		floor = flowFloor
+	}
+	f.setCapacity(min(max(capacity, floor), int64(f.channels)*channelWindow))
 }
 
 // wanted says how many data channels the flow could use: more than it has when

@@ -1,0 +1,145 @@
+package remote
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sshfs-bridge/fusefs/sftp"
+)
+
+// counters are what a Remote counts itself, and what ended sessions had counted.
+type counters struct {
+	dials, reconnects, resumed, resent, settled atomic.Uint64
+
+	mu    sync.Mutex
+	ended Counters // GUARDED_BY(mu)
+}
+
+// addCounters keeps what an ended session counted.
+func (r *Remote) addCounters(c sftp.Counters) {
+	r.counters.mu.Lock()
+	defer r.counters.mu.Unlock()
+	c.InFlight = 0
+	r.counters.ended.add(c)
+}
+
+func (c *Counters) add(s sftp.Counters) {
+	if c.Requests == nil {
+		c.Requests = make(map[string]uint64)
+	}
+	for kind, n := range s.Requests {
+		c.Requests[kind] += n
+	}
+	c.ReadBytes += s.BytesRead
+	c.WriteBytes += s.BytesWritten
+	c.InFlight += s.InFlight
+}
+
+// Counters gives what was counted since New.
+func (r *Remote) Counters() Counters {
+	r.counters.mu.Lock()
+	c := r.counters.ended
+	c.Requests = maps.Clone(c.Requests)
+	r.counters.mu.Unlock()
+	r.mu.Lock()
+	l := r.link
+	r.mu.Unlock()
+	if l != nil {
+		for _, ch := range l.all() {
+			c.add(ch.client.Counters())
+		}
+	}
+	if c.Requests == nil {
+		c.Requests = make(map[string]uint64)
+	}
+	c.Dials = r.counters.dials.Load()
+	c.Reconnects = r.counters.reconnects.Load()
+	c.Resumed = r.counters.resumed.Load()
+	c.Resent = r.counters.resent.Load()
+	c.Settled = r.counters.settled.Load()
+	c.Waits = r.reads.waitCount() + r.writes.waitCount() + r.window.waitCount()
+	return c
+}
+
+// Status gives a snapshot.
+func (r *Remote) Status() Status {
+	counted := r.Counters()
+	r.mu.Lock()
+	s, l := r.statusLocked(), r.link
+	r.mu.Unlock()
+	if l != nil {
+		s.Connections, s.Channels = l.counts()
+	}
+	s.Counters = counted
+	return s
+}
+
+// statusLocked gives the part of the status that costs little. r.mu is held.
+func (r *Remote) statusLocked() Status {
+	return Status{
+		State: r.state, Since: r.since, Cause: r.cause,
+		Attempts: r.attempts, NextAttempt: r.next,
+		RTT:      r.rtt.get(),
+		ReadRate: r.reads.rateNow(), WriteRate: r.writes.rateNow(),
+		OpenFiles:    r.objects.count(),
+		PendingBytes: r.window.inUse(),
+	}
+}
+
+// rttSpan is how often a longer round trip is believed, a little.
+const rttSpan = 30 * time.Second
+
+// rttEstimate is what the way takes when nothing queues: the shortest round trip
+// seen. It grows slowly when all of a span were longer: bulk data makes everything
+// behind it slow, and must not pass for a longer way.
+type rttEstimate struct {
+	mu        sync.Mutex
+	best, now time.Duration // ever, and of this span; 0 unknown; GUARDED_BY(mu)
+	turn      time.Time     // GUARDED_BY(mu)
+}
+
+func (e *rttEstimate) add(d time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if t := time.Now(); t.Sub(e.turn) > rttSpan {
+		if e.now > e.best {
+			e.best += min((e.now-e.best)/8, e.best/4)
+		}
+		e.now, e.turn = 0, t
+	}
+	if e.now == 0 || d < e.now {
+		e.now = d
+	}
+	if e.best == 0 || d < e.best {
+		e.best = d
+	}
+}
+
+func (e *rttEstimate) get() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.best
+}
+
+// noteRTT notes how long a request took that was alone on its channel.
+func (r *Remote) noteRTT(d time.Duration) { r.rtt.add(d) }
+
+// windowFloor is written ahead of the server's acknowledgements on any link.
+const windowFloor = 8 << 20
+
+// tune tells the flows what the link is like, and sets the write window to about
+// one second of what it carries.
+func (r *Remote) tune() {
+	r.mu.Lock()
+	l := r.link
+	r.mu.Unlock()
+	if l == nil {
+		return
+	}
+	rtt, channels := r.rtt.get(), len(l.data())
+	r.reads.setLink(rtt, channels)
+	r.writes.setLink(rtt, channels)
+	r.window.setCapacity(min(max(int64(r.writes.rateNow()), windowFloor), int64(r.o.WindowBytes)))
+}

@@ -1,0 +1,210 @@
+package remote
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sshfs-bridge/fusefs/sftp"
+)
+
+// OpenFlags say how a file is opened. Appending is not among them: who appends
+// writes at the end that it knows, so that nothing sent twice is there twice.
+type OpenFlags struct {
+	Read, Write bool
+	Create      bool // make it if it is not there
+	Exclusive   bool // with Create: fail with fs.ErrExist if it is there
+	Truncate    bool
+}
+
+// File is an open file. It is safe for concurrent use. It outlives the
+// connection: when it is used after a loss it is opened again, checked, and
+// goes on, or fails with ErrChanged.
+type File struct {
+	r        *Remote
+	flags    OpenFlags
+	object   *object      // set once; its fields are objectTable's
+	unacked  atomic.Int64 // queued operations that change the file
+	moved    atomic.Int64 // bytes read or written so far
+	striping atomic.Bool  // lanes are being added
+
+	mu       sync.Mutex
+	lanes    []*lane       // [0] is where the operations in order go; GUARDED_BY(mu), as all below
+	reopen   chan struct{} // closed when the reopening that runs is over; nil: none runs
+	broken   error         // the file cannot be opened again
+	queue    opHeap        // operations not yet sent, oldest first
+	flight   map[*op]struct{}
+	last     *op   // the newest operation, while it is in queue
+	endSent  int64 // the end of the writes in flight, when they began with none
+	seq      uint64
+	sending  bool          // the goroutine that sends runs
+	progress chan struct{} // closed at the next end of an operation
+	err      error         // the first failure of an operation in the queue
+	told     bool          // WriteAt has told err
+	changed  uint64        // the newest operation that changes the file
+	shown    uint64        // the operation that asked for attrs
+	attrs    Attrs
+	closing  bool
+	closed   bool
+	copies   int // that read from this file and are not done
+}
+
+// lane is a file's handle on one channel.
+type lane struct {
+	ch      *channel
+	handle  sftp.Handle
+	lastUse atomic.Int64 // Unix nanoseconds
+}
+
+func (r *Remote) newFile(flags OpenFlags) *File {
+	return &File{r: r, flags: flags, flight: make(map[*op]struct{}), progress: make(chan struct{})}
+}
+
+func newLane(ch *channel, h sftp.Handle) *lane {
+	n := &lane{ch: ch, handle: h}
+	ch.handles.Add(1)
+	n.touch()
+	return n
+}
+
+func (n *lane) touch() {
+	now := time.Now().UnixNano()
+	n.lastUse.Store(now)
+	n.ch.lastUse.Store(now)
+}
+
+// release closes the handle, without waiting for the answer.
+func (n *lane) release() {
+	n.ch.client.StartCloseHandle(n.handle).Abandon()
+	n.ch.handles.Add(-1)
+}
+
+// liveLocked gives the lanes whose channel is alive, and forgets the others.
+// f.mu is held.
+func (f *File) liveLocked() []*lane {
+	for i, n := range f.lanes {
+		if n.ch.alive() {
+			continue
+		}
+		live := make([]*lane, 0, len(f.lanes))
+		live = append(live, f.lanes[:i]...)
+		for _, n := range f.lanes[i:] {
+			if n.ch.alive() {
+				live = append(live, n)
+			} else {
+				n.ch.handles.Add(-1)
+			}
+		}
+		f.lanes = live
+		break
+	}
+	return f.lanes
+}
+
+// lane gives a lane that is alive: the least loaded, or, with first, the one on
+// which operations in order go. It opens the file again where there is none, and
+// waits for the connection as fileLink does.
+func (f *File) lane(ctx context.Context, first bool) (*lane, error) {
+	for {
+		f.mu.Lock()
+		if f.closed {
+			f.mu.Unlock()
+			return nil, ErrClosed
+		}
+		if f.broken != nil {
+			err := f.broken
+			f.mu.Unlock()
+			return nil, err
+		}
+		if live := f.liveLocked(); len(live) > 0 {
+			best := live[0]
+			if !first {
+				for _, n := range live[1:] {
+					if n.ch.load.Load() < best.ch.load.Load() {
+						best = n
+					}
+				}
+			}
+			f.mu.Unlock()
+			best.touch()
+			return best, nil
+		}
+		if running := f.reopen; running != nil {
+			f.mu.Unlock()
+			if err := waitFor(ctx, running, -1); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		running := make(chan struct{})
+		f.reopen = running
+		f.mu.Unlock()
+		err := f.openAgain(ctx)
+		f.mu.Lock()
+		f.reopen = nil
+		f.mu.Unlock()
+		close(running)
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// shrink closes the handles on further channels that were not used since t.
+func (f *File) shrink(t time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.lanes) < 2 || len(f.flight) > 0 || f.queue.Len() > 0 {
+		return
+	}
+	kept := f.lanes[:1:1]
+	for _, n := range f.lanes[1:] {
+		if n.lastUse.Load() > t.UnixNano() {
+			kept = append(kept, n)
+		} else {
+			n.release()
+		}
+	}
+	f.lanes = kept
+}
+
+// Stat gives the file's attributes as the server has them after what was sent so
+// far. Flush first to count what is queued.
+func (f *File) Stat(ctx context.Context) (Attrs, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, f.r.o.PathTimeout, ErrTimeout)
+	defer cancel()
+	for {
+		n, err := f.lane(ctx, true)
+		if err != nil {
+			return Attrs{}, err
+		}
+		a, err := n.ch.client.Fstat(ctx, n.handle)
+		switch {
+		case err == nil:
+			return a, nil
+		case ctx.Err() != nil && !isStatus(err):
+			return Attrs{}, contextCause(ctx)
+		case !isLost(err):
+			return Attrs{}, err
+		}
+	}
+}
+
+// opHeap orders operations by age.
+type opHeap []*op
+
+func (h opHeap) Len() int           { return len(h) }
+func (h opHeap) Less(i, j int) bool { return h[i].seq < h[j].seq }
+func (h opHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *opHeap) Push(x any)        { *h = append(*h, x.(*op)) }
+func (h *opHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return x
+}
+
+var _ heap.Interface = (*opHeap)(nil)

@@ -1,0 +1,183 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sshfs-bridge/fusefs/sftp"
+)
+
+// openAgain opens the file after its channels were lost: by path, without any
+// of the flags that change something, and only if what is there can be the same
+// file. It waits for the connection as fileLink does. An error that is
+// ErrChanged is for good.
+func (f *File) openAgain(ctx context.Context) error {
+	for hostile := 0; ; {
+		l, err := f.r.fileLink(ctx)
+		if err != nil {
+			return err
+		}
+		path, named := f.r.objects.where(f.object)
+		if !named {
+			return f.breakWith(fmt.Errorf("%w: it has no name any more", ErrChanged))
+		}
+		ch := l.home()
+		n, err := f.openLane(ctx, ch, f.r.abs(path))
+		switch {
+		case err == nil:
+			f.r.counters.resumed.Add(1)
+			f.r.log.Debug("file opened again", "path", path)
+			f.mu.Lock()
+			if f.closed {
+				f.mu.Unlock()
+				n.release()
+				return ErrClosed
+			}
+			f.lanes = []*lane{n}
+			f.mu.Unlock()
+			return nil
+		case errors.Is(err, ErrChanged):
+			return f.breakWith(err)
+		case isStatus(err):
+			return f.breakWith(fmt.Errorf("%w: %q: %s", ErrChanged, path, err.Error()))
+		case errors.Is(err, sftp.ErrProtocol):
+			if hostile++; hostile > maxHostile {
+				return linkDown(err)
+			}
+		case !isLost(err):
+			return err
+		}
+		if !ch.alive() && ch == l.control {
+			l.fail(err)
+		}
+	}
+}
+
+// breakWith makes err the end of the file.
+func (f *File) breakWith(err error) error {
+	f.r.log.Warn("an open file cannot go on", "err", err)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.broken == nil {
+		f.broken = err
+	}
+	return f.broken
+}
+
+// openLane opens the file on ch, and checks that it is the same.
+func (f *File) openLane(ctx context.Context, ch *channel, path string) (*lane, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, f.r.o.DataTimeout, ErrTimeout)
+	defer cancel()
+	flags := OpenFlags{Read: f.flags.Read, Write: f.flags.Write}
+	h, err := ch.client.Open(ctx, path, sftpFlags(flags), Attrs{})
+	if err != nil {
+		return nil, causeOf(ctx, err)
+	}
+	a, err := ch.client.Fstat(ctx, h)
+	if err == nil && !f.r.objects.matches(f.object, a) {
+		err = fmt.Errorf("%w: %q", ErrChanged, path)
+	}
+	if err != nil {
+		ch.client.StartCloseHandle(h).Abandon()
+		return nil, causeOf(ctx, err)
+	}
+	return newLane(ch, h), nil
+}
+
+// causeOf gives the reason for which ctx ended in the place of err, where that is
+// why err came.
+func causeOf(ctx context.Context, err error) error {
+	if ctx.Err() != nil && !isStatus(err) && !errors.Is(err, ErrChanged) {
+		return contextCause(ctx)
+	}
+	return err
+}
+
+const (
+	// stripeAfter is what must have been moved through a file before it is
+	// opened on further channels, and stripeSize the size it must have: below,
+	// the round trips for that are better spent on data.
+	stripeAfter = 4 << 20
+	stripeSize  = 8 << 20
+	// stripePause is how long a file that could not be opened on all
+	// channels is left alone.
+	stripePause = time.Second
+)
+
+// stripe opens the file on further data channels, in the background, once it has
+// proved to be a large stream and there are such channels.
+func (f *File) stripe() {
+	if f.moved.Load() < stripeAfter || f.striping.Load() {
+		return
+	}
+	f.mu.Lock()
+	have := len(f.lanes)
+	large := int64(f.attrs.Size) >= stripeSize || f.moved.Load() >= stripeSize
+	if have == 0 || !large || f.closing || f.broken != nil {
+		f.mu.Unlock()
+		return
+	}
+	l := f.lanes[0].ch.conn.link
+	used := make(map[*channel]bool, have)
+	for _, n := range f.lanes {
+		used[n.ch] = true
+	}
+	f.mu.Unlock()
+	path, named := f.r.objects.where(f.object)
+	if !named {
+		return
+	}
+	var free []*channel
+	for _, ch := range l.data() {
+		if !used[ch] && ch != l.control {
+			free = append(free, ch)
+		}
+	}
+	if len(free) == 0 || !f.striping.CompareAndSwap(false, true) {
+		return
+	}
+	if !f.r.spawn(func() {
+		failed := f.stripeOn(l.ctx, free, f.r.abs(path))
+		if failed {
+			_ = sleep(l.ctx, stripePause)
+		}
+		f.striping.Store(false)
+	}) {
+		f.striping.Store(false)
+	}
+}
+
+// stripeOn opens the file on all of channels at the same time.
+func (f *File) stripeOn(ctx context.Context, channels []*channel, path string) (failed bool) {
+	results := make(chan bool, len(channels))
+	for _, ch := range channels {
+		if !f.r.spawn(func() {
+			n, err := f.openLane(ctx, ch, path)
+			if err != nil {
+				f.r.log.Debug("file not opened on a further channel", "err", err)
+				results <- false
+				return
+			}
+			f.mu.Lock()
+			ok := !f.closing && f.broken == nil && len(f.liveLocked()) > 0
+			if ok {
+				f.lanes = append(f.lanes[:len(f.lanes):len(f.lanes)], n)
+			}
+			f.mu.Unlock()
+			if !ok {
+				n.release()
+			}
+			results <- ok
+		}) {
+			results <- false
+		}
+	}
+	for range channels {
+		if !<-results {
+			failed = true
+		}
+	}
+	return failed
+}

@@ -1,0 +1,352 @@
+package remote
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sshfs-bridge/fusefs/sftp"
+)
+
+// kickLocked starts the goroutine that sends, where there is something to send
+// and none runs. f.mu is held.
+func (f *File) kickLocked() {
+	if f.sending || f.queue.Len() == 0 {
+		return
+	}
+	f.sending = f.r.spawn(f.sendAll)
+	if !f.sending { // the Remote is closed
+		f.discardLocked(ErrClosed)
+	}
+}
+
+// sendAll sends what is queued, in order, until the queue is empty or its first
+// operation must wait for others to end; their end starts it again.
+func (f *File) sendAll() {
+	for {
+		f.mu.Lock()
+		o := f.nextLocked()
+		if o == nil {
+			f.sending = false
+			f.mu.Unlock()
+			return
+		}
+		f.mu.Unlock()
+		if err := f.sendOne(f.r.ctx, o); err != nil {
+			f.mu.Lock()
+			f.failLocked(err)
+			f.discardLocked(err)
+			f.mu.Unlock()
+		}
+	}
+}
+
+// sendOne sends o if it is still the next one. An error means that nothing can be
+// sent any more.
+func (f *File) sendOne(ctx context.Context, o *op) error {
+	if f.unneeded(o) {
+		return nil
+	}
+	n, err := f.laneFor(ctx, o)
+	if err != nil {
+		return err
+	}
+	var source *lane
+	if o.kind == opCopy {
+		if source, err = o.src.laneOn(ctx, n.ch); err != nil {
+			if isLost(err) && !n.ch.alive() {
+				return nil // looked at again
+			}
+			f.drop(o, fmt.Errorf("copy: %w", err))
+			return nil
+		}
+	}
+	size := o.bytes()
+	if size > 0 {
+		if !f.r.writes.tryAcquire(size) {
+			f.r.grow(f.r.writes)
+			if err := f.r.writes.acquire(ctx, size); err != nil {
+				return err
+			}
+		}
+		f.stripe()
+	}
+	f.mu.Lock()
+	if f.nextLocked() != o || o.bytes() != size || !n.ch.alive() || source != nil && !source.ch.alive() {
+		f.mu.Unlock()
+		if size > 0 {
+			f.r.writes.release(size)
+		}
+		return nil
+	}
+	heap.Pop(&f.queue)
+	if f.last == o {
+		f.last = nil
+	}
+	if o.sent {
+		f.r.counters.resent.Add(1)
+	}
+	o.sent, o.lane = true, n
+	if len(f.flight) == 0 {
+		f.endSent = 0
+	}
+	f.flight[o] = struct{}{}
+	f.endSent = max(f.endSent, o.end())
+	f.mu.Unlock()
+	if o.changes() {
+		f.r.objects.sent(f.object, o.end(), o.kind == opSetstat && o.attrs.Valid&sftp.AttrSize != 0)
+	}
+	f.start(o, n, source)
+	return nil
+}
+
+// laneFor gives the lane on which o goes.
+func (f *File) laneFor(ctx context.Context, o *op) (*lane, error) {
+	f.mu.Lock()
+	first := o.ordered() || o.kind == opCopy
+	for p := range f.flight {
+		first = first || p.ordered() // behind it, on the same channel
+	}
+	f.mu.Unlock()
+	return f.lane(ctx, first)
+}
+
+// nextLocked gives the operation to send next, nil when there is none or it must
+// wait. f.mu is held.
+func (f *File) nextLocked() *op {
+	if f.queue.Len() == 0 {
+		return nil
+	}
+	o := f.queue[0]
+	if o.kind == opClose && f.copies > 0 {
+		return nil // others copy from this file
+	}
+	if len(f.flight) == 0 {
+		return o
+	}
+	ordered, elsewhere := o.ordered(), false
+	var home *lane
+	if len(f.lanes) > 0 {
+		home = f.lanes[0]
+	}
+	for p := range f.flight {
+		ordered = ordered || p.ordered()
+		elsewhere = elsewhere || p.lane != home
+	}
+	if ordered {
+		// On one channel of a server that keeps the order nothing need wait.
+		if elsewhere || home == nil || !home.ch.serial() {
+			return nil
+		}
+		return o
+	}
+	if o.off >= f.endSent && o.kind == opWrite {
+		return o
+	}
+	for p := range f.flight {
+		if o.overlaps(p) {
+			return nil
+		}
+	}
+	return o
+}
+
+// start puts o on the wire, and a goroutine behind it that takes the answer.
+func (f *File) start(o *op, n, source *lane) {
+	ctx, finish := n.ch.requests.begin(f.r.ctx)
+	size := o.bytes()
+	if o.kind == opCopy {
+		size = min(o.n, busyLoad+1) // the channel is busy, whatever it carries
+	}
+	n.ch.load.Add(size)
+	var wait func() error
+	c := n.ch.client
+	switch o.kind {
+	case opWrite:
+		call := c.StartWriteDirect(n.handle, uint64(o.off), o.data)
+		wait = func() error { _, err := call.Wait(ctx); return err }
+	case opSetstat:
+		call := c.StartFsetstat(n.handle, o.attrs)
+		wait = func() error { _, err := call.Wait(ctx); return err }
+	case opCopy:
+		call := c.StartCopyData(source.handle, uint64(o.srcOff), uint64(o.n), n.handle, uint64(o.off))
+		wait = func() error { _, err := call.Wait(ctx); return err }
+	case opFsync:
+		call := c.StartFsync(n.handle)
+		wait = func() error { _, err := call.Wait(ctx); return err }
+	case opFstat:
+		call := c.StartFstat(n.handle)
+		wait = func() error {
+			a, err := call.Wait(ctx)
+			o.attrs = a
+			return err
+		}
+	case opClose:
+		call := c.StartCloseHandle(n.handle)
+		wait = func() error { _, err := call.Wait(ctx); return err }
+	}
+	task := func() {
+		err := wait()
+		if cause := context.Cause(ctx); cause != nil && err != nil && !isStatus(err) && !isLost(err) {
+			err = cause
+		}
+		finish()
+		n.ch.load.Add(-size)
+		f.answered(o, err)
+	}
+	if !f.r.spawn(task) {
+		task()
+	}
+}
+
+// answered takes the outcome of o, which was in flight.
+func (f *File) answered(o *op, err error) {
+	if isLost(err) && (!errors.Is(err, sftp.ErrProtocol) || o.losses < maxHostile) {
+		f.requeue(o)
+		return
+	}
+	if n := o.bytes(); n > 0 {
+		f.r.writes.release(n)
+		if err == nil {
+			f.moved.Add(n)
+			f.r.writes.delivered(int(n), time.Now())
+		}
+	}
+	if err == nil && o.changes() {
+		f.ackedChange(o)
+	}
+	f.mu.Lock()
+	delete(f.flight, o)
+	f.endLocked(o, err)
+	f.kickLocked()
+	f.mu.Unlock()
+}
+
+// ackedChange notes what the server has acknowledged.
+func (f *File) ackedChange(o *op) {
+	if o.kind != opSetstat {
+		f.r.objects.acked(f.object, o.end())
+		return
+	}
+	f.r.objects.ackedSet(f.object, o.attrs)
+}
+
+// requeue puts o, whose answer was lost, back to where it was.
+func (f *File) requeue(o *op) {
+	if n := o.bytes(); n > 0 {
+		f.r.writes.release(n)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.flight, o)
+	o.lane = nil
+	o.losses++
+	heap.Push(&f.queue, o)
+	f.kickLocked()
+}
+
+// drop ends o, which is still queued, with err.
+func (f *File) drop(o *op, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, p := range f.queue {
+		if p == o {
+			heap.Remove(&f.queue, i)
+			f.endLocked(o, err)
+			return
+		}
+	}
+}
+
+// endLocked takes o, which is neither queued nor in flight, to its end. f.mu is
+// held.
+func (f *File) endLocked(o *op, err error) {
+	if f.last == o {
+		f.last = nil
+	}
+	if err != nil && (o.changes() || o.kind == opFsync || o.kind == opClose && isStatus(err)) {
+		f.failLocked(err)
+	}
+	if o.changes() {
+		f.unacked.Add(-1)
+	}
+	if n := o.bytes(); n > 0 {
+		f.r.window.release(n)
+		// A session that did not answer may still look at the data.
+		if o.losses == 0 && (err == nil || isStatus(err)) {
+			buffers.put(o.data)
+		}
+		o.data = nil
+	}
+	if o.src != nil {
+		f.r.spawn(o.src.copyDone)
+	}
+	o.err = err
+	if o.done != nil {
+		close(o.done)
+	}
+	if o.kind == opClose {
+		f.finishLocked()
+	}
+	f.signalLocked()
+}
+
+// failLocked remembers the first failure. f.mu is held.
+func (f *File) failLocked(err error) {
+	if f.err == nil {
+		f.err, f.told = err, false
+	}
+}
+
+// discardLocked ends all that is queued with err: it cannot be sent. f.mu is held.
+func (f *File) discardLocked(err error) {
+	queue := f.queue
+	f.queue, f.last = nil, nil
+	for _, o := range queue {
+		f.endLocked(o, err)
+	}
+}
+
+// unneeded ends o without sending it, where there is nothing left that it could
+// tell: the handle went with the connection and no change is pending.
+func (f *File) unneeded(o *op) bool {
+	if o.kind != opFstat && o.kind != opClose {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.liveLocked()) > 0 || f.unacked.Load() > 0 || f.queue.Len() == 0 || f.queue[0] != o {
+		return false
+	}
+	heap.Pop(&f.queue)
+	o.attrs = Attrs{}
+	f.endLocked(o, nil)
+	return true
+}
+
+// laneOn gives the file's handle on ch, and opens it there where it has none.
+func (f *File) laneOn(ctx context.Context, ch *channel) (*lane, error) {
+	f.mu.Lock()
+	for _, n := range f.liveLocked() {
+		if n.ch == ch {
+			f.mu.Unlock()
+			n.touch()
+			return n, nil
+		}
+	}
+	f.mu.Unlock()
+	path, named := f.r.objects.where(f.object)
+	if !named {
+		return nil, fmt.Errorf("%w: it has no name any more", ErrChanged)
+	}
+	n, err := f.openLane(ctx, ch, f.r.abs(path))
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lanes = append(f.lanes[:len(f.lanes):len(f.lanes)], n)
+	return n, nil
+}

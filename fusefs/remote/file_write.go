@@ -1,0 +1,248 @@
+package remote
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"io/fs"
+
+	"sshfs-bridge/fusefs/sftp"
+)
+
+// copyPiece is what one copy-data request copies: the server answers nothing else
+// on that channel meanwhile.
+const copyPiece = 16 << 20
+
+// WriteAt queues a copy of data for off. It waits only while the window of what
+// is not acknowledged is full, at most until ctx ends. An earlier failure of this
+// file is returned once, and then by Flush or Close; in that case, too, data is
+// not queued.
+func (f *File) WriteAt(ctx context.Context, data []byte, off int64) error {
+	if off < 0 || !f.flags.Write {
+		return fmt.Errorf("write at %d: %w", off, fs.ErrInvalid)
+	}
+	f.r.used()
+	for len(data) > 0 {
+		n := min(len(data), f.r.maxWrite())
+		if err := f.r.writeLimit.wait(ctx, n); err != nil {
+			return err
+		}
+		if err := f.r.window.acquire(ctx, int64(n)); err != nil {
+			return err
+		}
+		if err := f.queueWrite(data[:n], off); err != nil {
+			f.r.window.release(int64(n))
+			return err
+		}
+		data, off = data[n:], off+int64(n)
+	}
+	return nil
+}
+
+func (r *Remote) maxWrite() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.limits.MaxWrite == 0 {
+		return 32 << 10
+	}
+	return int(r.limits.MaxWrite)
+}
+
+func (f *File) queueWrite(data []byte, off int64) error {
+	limit := f.r.maxWrite()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.usableLocked(true); err != nil {
+		return err
+	}
+	// What follows on the last write that still waits becomes part of it.
+	if w := f.last; w != nil && w.kind == opWrite && !w.sent && w.end() == off && len(w.data)+len(data) <= limit {
+		if cap(w.data) < len(w.data)+len(data) {
+			grown := append(buffers.get(min(limit, 2*(len(w.data)+len(data)))), w.data...)
+			buffers.put(w.data)
+			w.data = grown
+		}
+		w.data = append(w.data, data...)
+		return nil
+	}
+	f.addLocked(&op{kind: opWrite, off: off, data: append(buffers.get(len(data)), data...)})
+	return nil
+}
+
+// usableLocked gives the error for which nothing more can be queued. f.mu is held.
+func (f *File) usableLocked(tell bool) error {
+	switch {
+	case f.closed || f.closing:
+		return ErrClosed
+	case f.broken != nil && (f.err == nil || f.told):
+		return f.broken
+	case tell && f.err != nil && !f.told:
+		f.told = true
+		return f.err
+	}
+	return nil
+}
+
+// addLocked queues o, and sees that it is sent. f.mu is held.
+func (f *File) addLocked(o *op) {
+	f.seq++
+	o.seq = f.seq
+	if o.changes() {
+		f.unacked.Add(1)
+		f.changed = o.seq
+	}
+	heap.Push(&f.queue, o)
+	f.last = o
+	f.kickLocked()
+}
+
+// Setstat queues a change of the attributes that a.Valid names, the size among
+// them, behind the writes. A failure is reported as that of a write.
+func (f *File) Setstat(_ context.Context, a Attrs) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.usableLocked(false); err != nil {
+		return err
+	}
+	f.addLocked(&op{kind: opSetstat, attrs: a})
+	return nil
+}
+
+// CopyTo queues, behind what dst has queued, a copy on the server of n bytes at
+// srcOff to dstOff of dst, after the source's own writes are acknowledged (which
+// CopyTo waits for). No file data crosses the link. ErrUnsupported where the
+// server cannot. dst may be f where the ranges do not overlap. A failure is
+// reported as that of a write of dst.
+func (f *File) CopyTo(ctx context.Context, dst *File, srcOff, dstOff, n int64) error {
+	if srcOff < 0 || dstOff < 0 || n < 0 || dst == f && srcOff < dstOff+n && dstOff < srcOff+n {
+		return fmt.Errorf("copy: %w", fs.ErrInvalid)
+	}
+	if !f.r.CanCopy() {
+		return ErrUnsupported
+	}
+	if err := f.r.objects.waitWritten(ctx, f, srcOff); err != nil {
+		return err
+	}
+	for n > 0 {
+		size := min(n, copyPiece)
+		if err := f.holdForCopy(); err != nil {
+			return err
+		}
+		if err := dst.queueCopy(f, srcOff, dstOff, size); err != nil {
+			f.copyDone()
+			return err
+		}
+		srcOff, dstOff, n = srcOff+size, dstOff+size, n-size
+	}
+	return nil
+}
+
+func (f *File) queueCopy(src *File, srcOff, dstOff, n int64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.usableLocked(true); err != nil {
+		return err
+	}
+	// Finder copies in pieces of 1 MiB: what follows on the last one is one.
+	if c := f.last; c != nil && c.kind == opCopy && !c.sent && c.src == src &&
+		c.end() == dstOff && c.srcOff+c.n == srcOff && c.n+n <= copyPiece {
+		c.n += n
+		f.r.spawn(src.copyDone) // holds of its own are per operation
+		return nil
+	}
+	f.addLocked(&op{kind: opCopy, src: src, srcOff: srcOff, off: dstOff, n: n})
+	return nil
+}
+
+// holdForCopy keeps the file open until copyDone.
+func (f *File) holdForCopy() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closing || f.closed {
+		return ErrClosed
+	}
+	f.copies++
+	return nil
+}
+
+// copyDone ends a hold, and closes the file when that was all it waited for.
+func (f *File) copyDone() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.copies--
+	f.signalLocked()
+	f.kickLocked()
+}
+
+// signalLocked wakes who waits for the end of an operation. f.mu is held.
+func (f *File) signalLocked() {
+	close(f.progress)
+	f.progress = make(chan struct{})
+}
+
+// waitWritten waits until no file of f's object has anything queued that could
+// change what is read from off on.
+func (t *objectTable) waitWritten(ctx context.Context, f *File, off int64) error {
+	if f.unacked.Load() > 0 {
+		if err := f.waitBefore(ctx, off); err != nil {
+			return err
+		}
+	}
+	t.mu.Lock()
+	if len(f.object.files) < 2 {
+		t.mu.Unlock()
+		return nil
+	}
+	var others []*File
+	for g := range f.object.files {
+		if g != f && g.unacked.Load() > 0 {
+			others = append(others, g)
+		}
+	}
+	t.mu.Unlock()
+	for _, g := range others {
+		if err := g.waitBefore(ctx, off); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waitBefore waits until nothing that was queued by now and reaches beyond off is
+// unacknowledged. A failure of it is the writer's to hear of.
+func (f *File) waitBefore(ctx context.Context, off int64) error {
+	f.mu.Lock()
+	upTo := f.seq
+	for {
+		if !f.pendingLocked(upTo, off) {
+			f.mu.Unlock()
+			return nil
+		}
+		progress := f.progress
+		f.mu.Unlock()
+		if err := waitFor(ctx, progress, -1); err != nil {
+			return err
+		}
+		f.mu.Lock()
+	}
+}
+
+// pendingLocked says that an operation up to upTo is not done that changes the
+// file beyond off. f.mu is held.
+func (f *File) pendingLocked(upTo uint64, off int64) bool {
+	concerns := func(o *op) bool {
+		return o.seq <= upTo && o.changes() &&
+			(o.end() > off || o.kind == opSetstat && o.attrs.Valid&sftp.AttrSize != 0)
+	}
+	for o := range f.flight {
+		if concerns(o) {
+			return true
+		}
+	}
+	for _, o := range f.queue {
+		if concerns(o) {
+			return true
+		}
+	}
+	return false
+}

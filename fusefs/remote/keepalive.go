@@ -1,0 +1,114 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+var errSilent = errors.New("the server gives no sign of life")
+
+// keepalive ends the connection when the server is silent: asked after
+// KeepaliveInterval of silence (sooner while answers are awaited), and given as
+// much time to answer, twice.
+func (c *conn) keepalive() {
+	interval := c.link.r.o.KeepaliveInterval
+	tick := time.NewTicker(interval / 5)
+	defer tick.Stop()
+	missed := 0
+	for {
+		select {
+		case <-tick.C:
+		case <-c.Done():
+			return
+		case <-c.link.ctx.Done():
+			return
+		}
+		silence := time.Since(time.Unix(0, c.heard.Load()))
+		if silence < interval && (silence < 2*interval/5 || !c.awaits()) {
+			missed = 0
+			continue
+		}
+		if c.ping(interval) {
+			missed = 0
+			continue
+		}
+		if missed++; missed >= 2 {
+			c.fail(errSilent)
+			return
+		}
+	}
+}
+
+// ping asks for a sign of life; anything else that is heard meanwhile is one.
+func (c *conn) ping(patience time.Duration) bool {
+	ctx, cancel := context.WithTimeout(c.link.ctx, patience)
+	defer cancel()
+	before := c.heard.Load()
+	start := time.Now()
+	if _, err := c.Ping(ctx); err != nil {
+		return c.heard.Load() != before
+	}
+	c.link.r.noteRTT(time.Since(start))
+	c.heard.Store(time.Now().UnixNano())
+	return true
+}
+
+// awaits says that something is unanswered on the connection.
+func (c *conn) awaits() bool {
+	c.link.mu.Lock()
+	channels := c.channels
+	c.link.mu.Unlock()
+	for _, ch := range channels {
+		if ch.requests.len() > 0 || ch.client.Counters().InFlight > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// monitor looks after the channels of a link: requests without progress,
+// channels and connections without use.
+func (l *link) monitor() {
+	o := l.r.o
+	tick := time.NewTicker(min(o.KeepaliveInterval/5, o.DataTimeout/10, max(o.ChannelIdle/4, time.Millisecond)))
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-l.ctx.Done():
+			return
+		}
+		l.expire(time.Now())
+		l.trim(time.Now())
+		l.r.tune()
+		l.r.checkIdle(l)
+	}
+}
+
+// expire ends requests without progress, and channels that say nothing at all.
+func (l *link) expire(now time.Time) {
+	patience := l.r.o.DataTimeout
+	l.mu.Lock()
+	var all []*channel
+	for _, c := range l.conns {
+		all = append(all, c.channels...)
+	}
+	l.mu.Unlock()
+	for _, ch := range all {
+		if ch.requests.expire(now, time.Unix(0, ch.heard.Load()), patience) {
+			l.r.log.Warn("a channel was silent for too long and is closed", "dur", patience)
+			ch.client.Close()
+		}
+	}
+	// The control channel's requests have deadlines of their own: what shows
+	// that it is stuck is that nothing was heard since one of them ended.
+	if at := l.stalledAt.Load(); at != 0 {
+		switch heard := l.control.heard.Load(); {
+		case heard > at:
+			l.stalledAt.Store(0)
+		case now.UnixNano()-at > int64(patience):
+			l.fail(errors.New("the server stopped answering"))
+		}
+	}
+}

@@ -1,0 +1,292 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sshfs-bridge/fusefs/sftp"
+	"sshfs-bridge/fusefs/sshdial"
+)
+
+// link is all that is open between the loss of one connection and the next: the
+// first connection with the control channel, its data channels, and further
+// connections. It ends as a whole when the first connection or the control
+// channel ends; other channels come and go.
+type link struct {
+	r       *Remote
+	ctx     context.Context // ends with the link; its cause says why
+	cancel  context.CancelCauseFunc
+	control *channel // for paths; set (under mu) before the link is shown to anybody
+	started time.Time
+
+	// stalledAt is when (Unix nanoseconds) an operation on a path timed out
+	// without a sign of life; until the next sign others fail at once.
+	stalledAt atomic.Int64
+
+	growing   atomic.Bool
+	growAfter atomic.Int64 // Unix nanoseconds: no attempt to grow before
+
+	mu         sync.Mutex
+	conns      []*conn   // [0] is the first; GUARDED_BY(mu)
+	over       bool      // GUARDED_BY(mu)
+	connsAfter time.Time // no further connection before; GUARDED_BY(mu)
+}
+
+// conn is a connection of a link.
+type conn struct {
+	Conn
+	link  *link
+	heard atomic.Int64 // when bytes last came (Unix nanoseconds)
+
+	channels []*channel // GUARDED_BY(link.mu)
+	opening  int        // channels being opened; GUARDED_BY(link.mu)
+	full     bool       // the server refused a further channel; GUARDED_BY(link.mu)
+	over     bool       // GUARDED_BY(link.mu)
+	idle     time.Time  // since when it has no channel; GUARDED_BY(link.mu)
+}
+
+// channel is one SFTP session.
+type channel struct {
+	conn    *conn
+	client  *sftp.Client
+	heard   atomic.Int64 // when bytes last came (Unix nanoseconds)
+	load    atomic.Int64 // bytes of file data asked for or sent, unanswered
+	lastUse atomic.Int64 // Unix nanoseconds
+	handles atomic.Int64 // files open on it
+
+	requests requestList
+}
+
+func newLink(r *Remote, c Conn) *link {
+	ctx, cancel := context.WithCancelCause(r.ctx)
+	l := &link{r: r, ctx: ctx, cancel: cancel, started: time.Now()}
+	l.addConn(c)
+	return l
+}
+
+// addConn makes c a connection of the link; false if the link is over.
+func (l *link) addConn(c Conn) (*conn, bool) {
+	cn := &conn{Conn: c, link: l, idle: time.Now()}
+	cn.heard.Store(time.Now().UnixNano())
+	l.mu.Lock()
+	if l.over {
+		l.mu.Unlock()
+		return nil, false
+	}
+	l.conns = append(l.conns, cn)
+	l.mu.Unlock()
+	l.r.spawn(cn.watch)
+	l.r.spawn(cn.keepalive)
+	return cn, true
+}
+
+// watch waits for the end of the connection.
+func (c *conn) watch() {
+	select {
+	case <-c.Done():
+		err := c.Err()
+		if err == nil {
+			err = errors.New("connection ended")
+		}
+		c.fail(err)
+	case <-c.link.ctx.Done():
+		c.fail(context.Cause(c.link.ctx))
+	}
+	c.Close()
+}
+
+// fail ends the connection, and the link with it if it is the first one.
+func (c *conn) fail(err error) {
+	l := c.link
+	l.mu.Lock()
+	if c.over {
+		l.mu.Unlock()
+		return
+	}
+	c.over = true
+	first := len(l.conns) > 0 && l.conns[0] == c
+	channels := c.channels
+	c.channels = nil
+	if !first {
+		l.conns = remove(l.conns, c)
+	}
+	l.mu.Unlock()
+	if first {
+		l.fail(err)
+	} else {
+		l.r.log.Debug("further connection ended", "err", err)
+	}
+	for _, ch := range channels {
+		ch.client.Close()
+	}
+	l.r.tune()
+}
+
+// fail ends the link. It does not wait for anything.
+func (l *link) fail(err error) {
+	l.mu.Lock()
+	if l.over {
+		l.mu.Unlock()
+		return
+	}
+	l.over = true
+	l.mu.Unlock()
+	l.r.linkLost(l, err)
+	l.cancel(linkDown(err))
+}
+
+// openChannel opens an SFTP session on c.
+func (l *link) openChannel(ctx context.Context, c *conn) (*channel, error) {
+	l.mu.Lock()
+	if c.over || l.over {
+		l.mu.Unlock()
+		return nil, linkDown(nil)
+	}
+	c.opening++
+	l.mu.Unlock()
+	ch, err := l.dialChannel(ctx, c)
+	l.mu.Lock()
+	c.opening--
+	if errors.Is(err, sshdial.ErrChannelRefused) {
+		c.full = true
+	}
+	over := c.over || l.over
+	if err == nil && !over {
+		c.channels = append(c.channels, ch)
+	}
+	l.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	if over {
+		ch.client.Close()
+		return nil, linkDown(nil)
+	}
+	l.r.spawn(ch.watch)
+	return ch, nil
+}
+
+func (l *link) dialChannel(ctx context.Context, c *conn) (*channel, error) {
+	stream, err := c.OpenSFTP(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open sftp channel: %w", err)
+	}
+	ch := &channel{conn: c}
+	ch.touch()
+	var o sftp.Options
+	if l.control != nil { // the limits are known: a round trip less
+		limits := l.control.client.Limits()
+		o.MaxPacket, o.MaxReadPacket = limits.MaxWrite, limits.MaxRead
+	}
+	o.Logger = l.r.log
+	ch.client, err = sftp.New(ctx, &heardStream{stream, ch}, o)
+	if err != nil {
+		return nil, err
+	}
+	return ch, nil
+}
+
+// watch waits for the end of the channel.
+func (ch *channel) watch() {
+	<-ch.client.Done()
+	l := ch.conn.link
+	l.r.addCounters(ch.client.Counters())
+	l.mu.Lock()
+	ch.conn.channels = remove(ch.conn.channels, ch)
+	if len(ch.conn.channels) == 0 {
+		ch.conn.idle = time.Now()
+	}
+	control := ch == l.control
+	l.mu.Unlock()
+	if control {
+		l.fail(ch.client.Err())
+	}
+	ch.client.Close() // waits for its goroutines
+	l.r.tune()
+}
+
+func (ch *channel) alive() bool {
+	select {
+	case <-ch.client.Done():
+		return false
+	default:
+		return true
+	}
+}
+
+func (ch *channel) touch() { ch.lastUse.Store(time.Now().UnixNano()) }
+
+// serial says that the server handles the requests of a session one after the
+// other, as the protocol demands. Only OpenSSH is known to: others begin a
+// request while an earlier one for the same file is still being done.
+func (ch *channel) serial() bool {
+	return ch.client.Has(sftp.ExtLimits) || ch.client.Has(sftp.ExtFsync)
+}
+
+// data gives the data channels: all but the control channel, unless there is
+// nothing else.
+func (l *link) data() []*channel {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.dataLocked()
+}
+
+func (l *link) dataLocked() []*channel {
+	var all []*channel
+	for _, c := range l.conns {
+		for _, ch := range c.channels {
+			if ch != l.control && ch.alive() {
+				all = append(all, ch)
+			}
+		}
+	}
+	if len(all) == 0 && l.control != nil {
+		all = append(all, l.control)
+	}
+	return all
+}
+
+// counts gives the open connections and channels.
+func (l *link) counts() (conns, channels int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.conns {
+		if !c.over {
+			conns++
+			channels += len(c.channels)
+		}
+	}
+	return conns, channels
+}
+
+// heardStream notes when bytes come.
+type heardStream struct {
+	io.ReadWriteCloser
+	ch *channel
+}
+
+func (s *heardStream) Read(p []byte) (int, error) {
+	n, err := s.ReadWriteCloser.Read(p)
+	if n > 0 {
+		now := time.Now().UnixNano()
+		s.ch.heard.Store(now)
+		s.ch.conn.heard.Store(now)
+	}
+	return n, err
+}
+
+// remove takes x out of a copy of s.
+func remove[T comparable](s []T, x T) []T {
+	out := make([]T, 0, len(s))
+	for _, v := range s {
+		if v != x {
+			out = append(out, v)
+		}
+	}
+	return out
+}

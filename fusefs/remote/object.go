@@ -1,0 +1,236 @@
+package remote
+
+import (
+	"strings"
+	"sync"
+
+	"sshfs-bridge/fusefs/sftp"
+)
+
+// object is what all files that were opened under one name share: where the
+// file is now, and what it must look like when it is opened again. SFTP v3 has
+// no inode numbers: name, size, mtime and owner are all there is to tell whether
+// a name still means the same file.
+type object struct {
+	// All GUARDED_BY(objectTable.mu).
+	path   string // relative to the root
+	orphan bool   // removed or replaced by us, or found to be another file: no name leads to it
+	files  map[*File]struct{}
+	base   Attrs // as the server last had it
+	// exact says that base is what the server must still show. Else our own
+	// writes are under way, and the size must lie between minSize and maxSize.
+	exact            bool
+	minSize, maxSize int64
+}
+
+// objectTable knows the open files by name.
+type objectTable struct {
+	mu     sync.Mutex
+	byPath map[string]*object // GUARDED_BY(mu)
+	open   map[*File]struct{} // GUARDED_BY(mu)
+}
+
+func (t *objectTable) init() {
+	t.byPath = make(map[string]*object)
+	t.open = make(map[*File]struct{})
+}
+
+func (t *objectTable) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.open)
+}
+
+func (t *objectTable) files() []*File {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := make([]*File, 0, len(t.open))
+	for f := range t.open {
+		all = append(all, f)
+	}
+	return all
+}
+
+// add makes f, which shows attributes a, one of the files of the object at path p.
+// When what is open there looks different, the name now means another file.
+func (t *objectTable) add(f *File, p string, a Attrs) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o := t.byPath[p]
+	if o != nil && o.exact && !sameFile(o.base, a) {
+		o.orphan = true
+		o = nil
+	}
+	if o != nil && !o.exact && o.quiet() {
+		o.showed(a)
+	}
+	if o == nil {
+		o = &object{path: p, files: make(map[*File]struct{}), base: a, exact: true}
+		o.minSize, o.maxSize = int64(a.Size), int64(a.Size)
+		t.byPath[p] = o
+	}
+	o.files[f] = struct{}{}
+	t.open[f] = struct{}{}
+	f.object = o
+}
+
+func (t *objectTable) drop(f *File) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.open, f)
+	delete(f.object.files, f)
+	if len(f.object.files) == 0 && t.byPath[f.object.path] == f.object {
+		delete(t.byPath, f.object.path)
+	}
+}
+
+// removed notes that we took the name p away.
+func (t *objectTable) removed(p string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.removedLocked(p)
+}
+
+func (t *objectTable) removedLocked(p string) {
+	if o := t.byPath[p]; o != nil {
+		o.orphan = true
+		delete(t.byPath, p)
+	}
+}
+
+// renamed notes that we renamed oldp, and with it all that is below it, to newp.
+func (t *objectTable) renamed(oldp, newp string) {
+	if oldp == newp {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.removedLocked(newp)
+	for p, o := range t.byPath {
+		switch rest, below := strings.CutPrefix(p, oldp+"/"); {
+		case p == oldp:
+			delete(t.byPath, p)
+			o.path = newp
+		case below:
+			delete(t.byPath, p)
+			o.path = newp + "/" + rest
+		default:
+			continue
+		}
+		t.byPath[o.path] = o
+	}
+}
+
+// attrsSet notes that we changed attributes of what p names.
+func (t *objectTable) attrsSet(p string, a Attrs) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if o := t.byPath[p]; o != nil {
+		o.set(a)
+	}
+}
+
+// set notes a change of attributes that the server has acknowledged.
+func (o *object) set(a Attrs) {
+	if a.Valid&sftp.AttrSize != 0 {
+		o.base.Size = a.Size
+		o.minSize, o.maxSize = int64(a.Size), int64(a.Size)
+		o.exact = false // the mtime is the server's to say
+	}
+	if a.Valid&sftp.AttrUIDGID != 0 {
+		o.base.UID, o.base.GID = a.UID, a.GID
+	}
+	if a.Valid&sftp.AttrTimes != 0 {
+		o.base.Mtime = a.Mtime
+	}
+}
+
+// sent notes that a write up to end, or a change to that size, is on its way.
+func (t *objectTable) sent(o *object, end int64, truncate bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o.exact = false
+	o.maxSize = max(o.maxSize, end)
+	if truncate {
+		o.minSize = min(o.minSize, end)
+	}
+}
+
+// acked notes that a write up to end was acknowledged.
+func (t *objectTable) acked(o *object, end int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o.minSize = max(o.minSize, end)
+	o.maxSize = max(o.maxSize, end)
+}
+
+// settledAt notes the attributes that the server showed when nothing of ours was
+// under way.
+func (t *objectTable) settledAt(o *object, a Attrs) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if a.Valid&sftp.AttrSize != 0 && o.quiet() {
+		o.showed(a)
+	}
+}
+
+// quiet says that nothing of ours is under way to the object.
+func (o *object) quiet() bool {
+	for f := range o.files {
+		if f.unacked.Load() > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// showed notes what the server shows while the object is quiet.
+func (o *object) showed(a Attrs) {
+	o.base, o.exact = a, true
+	o.minSize, o.maxSize = int64(a.Size), int64(a.Size)
+}
+
+// ackedSet notes that a file's own change of attributes was acknowledged. Writes
+// behind it may be under way: the size is at least what it says.
+func (t *objectTable) ackedSet(o *object, a Attrs) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	most := o.maxSize
+	o.set(a)
+	o.maxSize = max(o.maxSize, most)
+}
+
+// where gives the path of an object, "" and false when no name leads to it.
+func (t *objectTable) where(o *object) (string, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return o.path, !o.orphan
+}
+
+// matches says whether a can be the object's, and notes it as an orphan if not.
+func (t *objectTable) matches(o *object, a Attrs) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if o.exact {
+		return sameFile(o.base, a)
+	}
+	size := int64(a.Size)
+	return sameOwner(o.base, a) && size >= o.minSize && size <= o.maxSize
+}
+
+func sameOwner(a, b Attrs) bool {
+	if a.Valid&b.Valid&sftp.AttrMode != 0 && a.Mode&modeType != b.Mode&modeType {
+		return false
+	}
+	return a.Valid&b.Valid&sftp.AttrUIDGID == 0 || a.UID == b.UID && a.GID == b.GID
+}
+
+func sameFile(a, b Attrs) bool {
+	if !sameOwner(a, b) {
+		return false
+	}
+	if a.Valid&b.Valid&sftp.AttrTimes != 0 && a.Mtime != b.Mtime {
+		return false
+	}
+	return a.Valid&b.Valid&sftp.AttrSize == 0 || a.Size == b.Size
+}

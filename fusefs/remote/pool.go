@@ -1,0 +1,180 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+const (
+	// growPause is how long a pool that could not grow as it wanted rests.
+	growPause = 10 * time.Second
+	// connPause is how long no further connection is tried after one failed.
+	connPause = time.Minute
+	// busyLoad is the data in flight on a channel above which another is
+	// better for something new.
+	busyLoad = 512 << 10
+)
+
+// all gives every open channel.
+func (l *link) all() []*channel {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []*channel
+	for _, c := range l.conns {
+		all = append(all, c.channels...)
+	}
+	return all
+}
+
+// home picks the channel on which a file is opened: the data channel with the
+// least to do, or the control channel while all those are busy, so that a small
+// file need not wait behind a large one.
+func (l *link) home() *channel {
+	best := leastLoaded(l.data())
+	if best.load.Load() > busyLoad && l.control.load.Load() <= busyLoad {
+		return l.control
+	}
+	return best
+}
+
+func leastLoaded(all []*channel) *channel {
+	best := all[0]
+	for _, ch := range all[1:] {
+		if ch.load.Load() < best.load.Load() {
+			best = ch
+		}
+	}
+	return best
+}
+
+// grow opens more data channels when the windows of those that are open limit
+// the flow. It does not wait.
+func (r *Remote) grow(f *flow) {
+	r.mu.Lock()
+	l := r.link
+	r.mu.Unlock()
+	if l == nil || time.Now().UnixNano() < l.growAfter.Load() || l.growing.Load() {
+		return
+	}
+	have := len(l.data())
+	want := f.wanted()
+	if want <= have || !l.growing.CompareAndSwap(false, true) {
+		return
+	}
+	if !r.spawn(func() {
+		defer l.growing.Store(false)
+		if got := l.growTo(want); got < want {
+			l.growAfter.Store(time.Now().Add(growPause).UnixNano())
+		}
+		r.tune()
+	}) {
+		l.growing.Store(false)
+	}
+}
+
+// growTo opens data channels, and connections for them, until there are n or the
+// server or the options allow no more. It returns how many there are.
+func (l *link) growTo(n int) int {
+	for {
+		l.openChannels(n - len(l.data()))
+		have := len(l.data())
+		if have >= n || !l.dialFurther() {
+			return have
+		}
+	}
+}
+
+// openChannels opens up to n channels on the connections that have room, all at
+// the same time.
+func (l *link) openChannels(n int) {
+	ctx, cancel := context.WithTimeout(l.ctx, l.r.o.DialTimeout)
+	defer cancel()
+	var opening sync.WaitGroup
+	l.mu.Lock()
+	for _, c := range l.conns {
+		room := l.r.o.MaxChannels - len(c.channels) - c.opening
+		for ; room > 0 && n > 0 && !c.full && !c.over; room-- {
+			n--
+			opening.Go(func() {
+				if _, err := l.openChannel(ctx, c); err != nil {
+					l.r.log.Debug("no further channel", "err", err)
+				}
+			})
+		}
+	}
+	l.mu.Unlock()
+	opening.Wait()
+}
+
+// dialFurther adds a connection, which asks no person; false when there shall be
+// none.
+func (l *link) dialFurther() bool {
+	r := l.r
+	l.mu.Lock()
+	enough := len(l.conns) >= r.o.MaxConnections || time.Now().Before(l.connsAfter)
+	l.mu.Unlock()
+	if enough || l.ctx.Err() != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(l.ctx, r.o.DialTimeout)
+	defer cancel()
+	if r.takeDial(ctx) != nil {
+		return false
+	}
+	r.counters.dials.Add(1)
+	c, err := r.o.Dialer.Dial(ctx, false)
+	r.giveDial()
+	if err != nil {
+		pause := connPause
+		if classify(err) != faultTransient {
+			pause = 365 * 24 * time.Hour // a refused login is not repeated
+		}
+		l.mu.Lock()
+		l.connsAfter = time.Now().Add(pause)
+		l.mu.Unlock()
+		r.log.Info("no further connection", "err", err)
+		return false
+	}
+	if _, ok := l.addConn(c); !ok {
+		c.Close()
+		return false
+	}
+	return true
+}
+
+var errUnused = errors.New("not used for a while")
+
+// trim closes data channels, all but one, and further connections that were
+// not used for a while.
+func (l *link) trim(now time.Time) {
+	idle := l.r.o.ChannelIdle
+	for _, f := range l.r.objects.files() {
+		f.shrink(now.Add(-idle))
+	}
+	var channels []*channel
+	var conns []*conn
+	l.mu.Lock()
+	left := len(l.dataLocked())
+	for i := len(l.conns) - 1; i >= 0; i-- {
+		c := l.conns[i]
+		for _, ch := range c.channels {
+			if left > 1 && ch != l.control && ch.handles.Load() == 0 && ch.requests.len() == 0 &&
+				now.Sub(time.Unix(0, ch.lastUse.Load())) > idle {
+				channels = append(channels, ch)
+				left--
+			}
+		}
+		if i > 0 && len(c.channels) == 0 && c.opening == 0 && now.Sub(c.idle) > idle {
+			conns = append(conns, c)
+		}
+	}
+	l.mu.Unlock()
+	for _, ch := range channels {
+		ch.client.Close()
+	}
+	for _, c := range conns {
+		c.fail(errUnused)
+	}
+}
