@@ -34,6 +34,8 @@ RUN printf 'path-exclude=/usr/share/%s/*\n' doc info lintian locale man >/etc/dp
  # Every file belongs to sshuser, who is also the one to log in as where a password is asked for.
  && groupadd --gid 1000 sshuser \
  && useradd --uid 1000 --gid 1000 --create-home --shell /bin/bash sshuser \
+ # The RPC helpers open a log there before they have read which one to use; the root may be read only.
+ && rm -rf /var/log/samba && ln -s /run/sshfs-bridge/smbd/log /var/log/samba \
  # The hub is root's and shut: what is written where nothing is mounted would be lost.
  && install -d -m 0555 /samba-share \
  && install -d -m 0755 /etc/sshfs-bridge /var/lib/sshfs-bridge /run/sshfs-bridge

@@ -134,6 +134,7 @@ func (c Config) logSettings() []setting {
 		{"log level", strconv.Itoa(c.LogLevel), ""},
 		{"log file", c.Dirs.Log + "/helpers.log", "For the helpers that list shares; smbd itself writes to its standard output."},
 		{"max log size", "1024", "In KiB; one old file is kept, so the run directory cannot fill up (man)."},
+		{"enable core files", "no", "A core would hold what passed through smbd, and fill the run directory."},
 		{"debug pid", "yes", "Says which client's smbd process wrote a line."},
 	}
 }
