@@ -1,0 +1,112 @@
+package fusefs
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"sshfs-bridge/fusefs/remote"
+	"sshfs-bridge/fusefs/vfs"
+)
+
+// Options is what a server is made of.
+type Options struct {
+	vfs.Options
+	// MaxBackground bounds the requests that the kernel sends without anyone
+	// waiting for each (128).
+	MaxBackground int
+}
+
+// Server serves one mount.
+type Server struct {
+	fuse.RawFileSystem
+	fs   *vfs.FS
+	log  *slog.Logger
+	fuse *fuse.Server
+}
+
+// NewServer begins to serve the mount behind dev, which Mount returned here or in
+// another process; it takes dev over. It answers the kernel's first request and
+// needs Serve for the others.
+func NewServer(dev *os.File, r *remote.Remote, o Options) (*Server, error) {
+	return newServer(dev, vfs.FromRemote(r), o)
+}
+
+func newServer(dev *os.File, r vfs.Remote, o Options) (*Server, error) {
+	logger := o.Logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	o.Options.Logger = logger
+	if o.MaxBackground <= 0 {
+		o.MaxBackground = 128
+	}
+	s := &Server{
+		RawFileSystem: fuse.NewDefaultRawFileSystem(),
+		fs:            vfs.New(r, o.Options),
+		log:           logger,
+	}
+	opts := &fuse.MountOptions{
+		Name:                     "sshfs-bridge",
+		FsName:                   "sshfs-bridge",
+		MaxWrite:                 maxIO,
+		MaxReadAhead:             maxIO,
+		MaxBackground:            o.MaxBackground,
+		IgnoreSecurityLabels:     true,
+		ExplicitDataCacheControl: true,
+		ExtraCapabilities:        fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_ASYNC_DIO,
+		Logger:                   slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		PanicHandler:             s.panicked,
+	}
+	// go-fuse takes the number and closes it in the end; the file must not.
+	fd, err := dup(dev)
+	if err != nil {
+		s.fs.Close()
+		return nil, fmt.Errorf("fuse device: %w", err)
+	}
+	dev.Close()
+	s.fuse, err = fuse.NewServer(s, fmt.Sprintf("/dev/fd/%d", fd), opts)
+	if err != nil {
+		s.fs.Close()
+		return nil, fmt.Errorf("start FUSE server: %w", err)
+	}
+	s.fs.SetKernel(kernel{s.fuse})
+	return s, nil
+}
+
+// Serve answers the kernel until the mount is taken down, and then ends all work
+// in the background. It must be called exactly once.
+func (s *Server) Serve() error {
+	s.fuse.Serve()
+	s.fs.Close()
+	return nil
+}
+
+// Stats tells the filesystem's counters.
+func (s *Server) Stats() vfs.Stats { return s.fs.Stats() }
+
+// Refresh has the next look at anything ask the server.
+func (s *Server) Refresh() { s.fs.Refresh() }
+
+// Drain waits until all that was written is on the server.
+func (s *Server) Drain(ctx context.Context) error { return s.fs.Drain(ctx) }
+
+// panicked keeps a defect in one operation from ending the mount.
+func (s *Server) panicked(what any) fuse.Status {
+	s.log.Error("panic in an operation", "err", what, "stack", string(debug.Stack()))
+	return fuse.EIO
+}
+
+// String names the server for go-fuse.
+func (s *Server) String() string { return "sshfs-bridge" }
+
+// kernel tells the kernel what to forget. That it does not know it is as good.
+type kernel struct{ *fuse.Server }
+
+func (k kernel) InvalAttr(ino uint64)                  { k.InodeNotify(ino, -1, 0) }
+func (k kernel) InvalData(ino uint64)                  { k.InodeNotify(ino, 0, 0) }
+func (k kernel) InvalEntry(parent uint64, name string) { k.EntryNotify(parent, name) }

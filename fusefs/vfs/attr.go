@@ -1,0 +1,242 @@
+package vfs
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"syscall"
+	"time"
+
+	"sshfs-bridge/fusefs/sftp"
+)
+
+// Mode bits as on the wire, which are Linux's.
+const (
+	modeType    = syscall.S_IFMT
+	modeDir     = syscall.S_IFDIR
+	modeRegular = syscall.S_IFREG
+	modeLink    = syscall.S_IFLNK
+	modePerm    = 0o7777
+)
+
+const attrsAll = sftp.AttrSize | sftp.AttrUIDGID | sftp.AttrMode | sftp.AttrTimes
+
+// Attr is what a node looks like to its users.
+type Attr struct {
+	Ino          uint64
+	Mode         uint32 // type and permissions
+	Size         uint64
+	UID, GID     uint32
+	Nlink        uint32
+	Atime, Mtime int64 // seconds since 1970
+}
+
+// Node is the answer to a lookup: a node, and how long name and attributes may
+// be used without asking again. Ino 0 with a TTL says how long the name may be
+// taken for absent.
+type Node struct {
+	Ino               uint64
+	Attr              Attr
+	EntryTTL, AttrTTL time.Duration
+}
+
+// creds is what we learnt of the account on the server from files we created.
+type creds struct {
+	known    bool
+	uid, gid uint32
+	umask    uint32
+}
+
+// checkAttrs refuses what cannot be, and fills in what a server left out.
+func checkAttrs(a *Attrs) error {
+	if a.Size > math.MaxInt64 {
+		return fmt.Errorf("%w: size %d", errBadAttrs, a.Size)
+	}
+	if a.Valid&sftp.AttrMode == 0 {
+		a.Mode = modeRegular | 0o644
+	}
+	if a.Mode&modeType == 0 {
+		a.Mode |= modeRegular
+	}
+	return nil
+}
+
+// attrOf is the node as shown.
+func (f *FS) attrOf(n *node) Attr {
+	a := Attr{
+		Ino: n.ino, Mode: n.attr.Mode, Size: n.attr.Size,
+		UID: n.attr.UID, GID: n.attr.GID, Nlink: 1,
+		Atime: int64(n.attr.Atime), Mtime: int64(n.attr.Mtime),
+	}
+	if n.gone {
+		a.Nlink = 0
+	}
+	switch {
+	case n.dir != nil:
+		a.Mode = modeDir | a.Mode&modePerm
+		a.Size = 4096
+	case n.attr.Mode&modeType == modeLink && f.opts.Symlinks == SymlinksXSym:
+		a.Mode, a.Size = modeRegular|0o644, xsymSize
+	}
+	if f.opts.UID != nil {
+		a.UID = *f.opts.UID
+	}
+	if f.opts.GID != nil {
+		a.GID = *f.opts.GID
+	}
+	if f.opts.UID != nil && a.Mode&modeType != modeLink {
+		a.Mode |= 0o600
+	}
+	if f.opts.ReadOnly && a.Mode&modeType != modeLink {
+		a.Mode &^= 0o222
+	}
+	return a
+}
+
+// attrFresh says whether a node's attributes may be used without asking. What we
+// are writing is ours to know.
+func (f *FS) attrFresh(n *node) bool { return f.attrLeft(n) > 0 || n.dirty() }
+
+// attrLeft is for how long the kernel may use the attributes.
+func (f *FS) attrLeft(n *node) time.Duration {
+	if f.strict() || n.attrAt.IsZero() {
+		return 0
+	}
+	ttl := f.opts.AttrTTL
+	if n.guess {
+		ttl = guessTTL
+	}
+	return max(0, ttl-time.Since(n.attrAt))
+}
+
+// info is the answer that shows n to the kernel, which then knows it.
+func (f *FS) info(n *node) Node {
+	n.nlookup++
+	return f.peek(n)
+}
+
+func (f *FS) peek(n *node) Node {
+	left := f.attrLeft(n)
+	out := Node{Ino: n.ino, Attr: f.attrOf(n), EntryTTL: left, AttrTTL: left}
+	if n.parent != nil && !n.gone {
+		out.EntryTTL = max(left, f.listLeft(n.parent))
+	}
+	return out
+}
+
+// apply takes over what the remote told of n. since is the tick at which it was
+// asked: what we changed later stands. It reports whether anything that users
+// see is different.
+func (f *FS) apply(n *node, a Attrs, since uint64, at time.Time) bool {
+	if n.tick > since || n.dirty() {
+		return false
+	}
+	old := f.attrOf(n)
+	n.attr, n.attrAt, n.guess = a, at, false
+	if n.file != nil {
+		if v := versionOf(a); n.file.ver.set && !n.file.ver.same(v) {
+			f.dropData(n)
+		}
+	}
+	return f.attrOf(n) != old
+}
+
+// dropData forgets a file's data here and in the kernel.
+func (f *FS) dropData(n *node) {
+	f.spans.dropAll(n)
+	n.file.ver = version{}
+	if n.nlookup > 0 {
+		f.invals.data(n.ino)
+	}
+}
+
+// sameType says that attributes can belong to the node.
+func (n *node) sameType(mode uint32) bool { return n.attr.Mode&modeType == mode&modeType }
+
+// adopt takes over what the remote told of a name in dir and gives its node,
+// which is a new one when the name is new or of another type.
+func (f *FS) adopt(dir *node, name string, a Attrs, since uint64, at time.Time) (n *node, changed bool) {
+	c := dir.dir.children[name]
+	if c != nil && !c.sameType(a.Mode) && c.target == nil {
+		if c.tick > since {
+			return c, false
+		}
+		f.detach(c)
+		if c.nlookup > 0 {
+			f.invals.entry(dir.ino, f.shown(c))
+		}
+		c = nil
+	}
+	if c == nil {
+		c = f.newNode(dir, name, a)
+		c.attr, c.attrAt = a, at
+		return c, true
+	}
+	return c, f.apply(c, a, since, at)
+}
+
+// GetAttr tells what a node looks like. It waits for no round trip while the
+// attributes are fresh, and for one otherwise.
+func (f *FS) GetAttr(ctx context.Context, ino uint64) (Attr, time.Duration, error) {
+	f.mu.Lock()
+	n, err := f.get(ino)
+	if err != nil {
+		f.mu.Unlock()
+		return Attr{}, 0, err
+	}
+	if n.dir != nil {
+		n.dir.usedAt = time.Now()
+	}
+	if !n.gone && !f.attrFresh(n) {
+		f.mu.Unlock()
+		err = f.refresh(ctx, n)
+		f.mu.Lock()
+	}
+	defer f.mu.Unlock()
+	if err != nil {
+		return Attr{}, 0, err
+	}
+	return f.attrOf(n), f.attrLeft(n), nil
+}
+
+// refresh asks the remote for a node's attributes.
+func (f *FS) refresh(ctx context.Context, n *node) error {
+	for try := 0; ; try++ {
+		f.mu.Lock()
+		path, err := f.path(n)
+		since, at := f.tick, time.Now()
+		f.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		a, err := f.r.Lstat(ctx, path)
+		if err == nil {
+			err = checkAttrs(&a)
+		}
+		f.mu.Lock()
+		now, perr := f.path(n)
+		switch {
+		case notExist(err) && perr == nil && now != path && try < 3:
+			// It was renamed while we asked.
+			f.mu.Unlock()
+			continue
+		case notExist(err) && n.tick <= since && perr == nil && n != f.root:
+			f.invals.entry(n.parent.ino, f.shown(n))
+			f.detach(n)
+		case err != nil && linkTrouble(err) && !n.attrAt.IsZero():
+			// What is known is still answered while the link is down.
+			err = nil
+		case err == nil && n == f.root && a.Mode&modeType != modeDir:
+			err = syscall.EIO
+		case err == nil && n != f.root && n.target == nil && !n.sameType(a.Mode) && n.tick <= since:
+			f.invals.entry(n.parent.ino, f.shown(n))
+			f.detach(n)
+			err = syscall.ESTALE
+		case err == nil:
+			f.apply(n, a, since, at)
+			f.noteMiss(n.parent)
+		}
+		f.mu.Unlock()
+		return err
+	}
+}

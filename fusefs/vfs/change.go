@@ -1,0 +1,414 @@
+package vfs
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"time"
+)
+
+// Mkdir makes a directory, in one round trip.
+func (f *FS) Mkdir(ctx context.Context, parent uint64, shown string, mode uint32) (Node, error) {
+	if f.opts.ReadOnly {
+		return Node{}, syscall.EROFS
+	}
+	d, name, path, err := f.place(parent, shown)
+	if err != nil {
+		return Node{}, err
+	}
+	if err := f.r.Mkdir(ctx, path, mode&modePerm); err != nil {
+		return Node{}, f.whyCreate(ctx, path, err)
+	}
+	return f.made(ctx, d, name, path, shown, Attrs{Mode: modeDir | mode&modePerm})
+}
+
+// Symlink makes a symbolic link, in one round trip.
+func (f *FS) Symlink(ctx context.Context, parent uint64, shown, target string) (Node, error) {
+	if f.opts.ReadOnly {
+		return Node{}, syscall.EROFS
+	}
+	if len(target) > 4095 {
+		return Node{}, syscall.ENAMETOOLONG
+	}
+	d, name, path, err := f.place(parent, shown)
+	if err != nil {
+		return Node{}, err
+	}
+	if err := f.r.Symlink(ctx, target, path); err != nil {
+		return Node{}, f.whyCreate(ctx, path, err)
+	}
+	return f.made(ctx, d, name, path, shown, Attrs{Mode: modeLink | 0o777, Size: uint64(len(target))})
+}
+
+// Link makes a hard link, in one round trip. SFTP tells neither inode numbers nor
+// link counts, so the two names are two nodes.
+func (f *FS) Link(ctx context.Context, ino, parent uint64, shown string) (Node, error) {
+	if f.opts.ReadOnly {
+		return Node{}, syscall.EROFS
+	}
+	f.mu.Lock()
+	n, err := f.get(ino)
+	var from string
+	var w *writer
+	if err == nil {
+		from, err = f.path(n)
+		if n.file != nil {
+			w = n.file.writer
+		}
+	}
+	f.mu.Unlock()
+	if err != nil {
+		return Node{}, err
+	}
+	if w != nil {
+		// The second name must not show less than the first.
+		if err := f.flushNode(ctx, n, false); err != nil {
+			return Node{}, err
+		}
+	}
+	d, name, path, err := f.place(parent, shown)
+	if err != nil {
+		return Node{}, err
+	}
+	if err := f.r.Link(ctx, from, path); err != nil {
+		return Node{}, f.whyCreate(ctx, path, err)
+	}
+	f.mu.Lock()
+	a := n.attr
+	f.mu.Unlock()
+	return f.made(ctx, d, name, path, shown, a)
+}
+
+// made gives the node of what was just made. What the server did not tell is
+// made up where it is known how (the account and its umask, from files that were
+// created) and asked for otherwise.
+func (f *FS) made(ctx context.Context, d *node, name, path, shown string, a Attrs) (Node, error) {
+	f.mu.Lock()
+	if a.Valid == 0 {
+		a.Valid = attrsAll
+		a.Atime, a.Mtime = f.serverNow(), f.serverNow()
+		if a.Mode&modeType != modeLink {
+			a.Mode &^= f.creds.umask
+		}
+		a.UID, a.GID = f.creds.uid, f.creds.gid
+		if d.attr.Mode&syscall.S_ISGID != 0 {
+			a.GID = d.attr.GID
+			if a.Mode&modeType == modeDir {
+				a.Mode |= syscall.S_ISGID
+			}
+		}
+	}
+	ask := !f.creds.known && f.opts.UID == nil
+	f.mu.Unlock()
+	guess := true
+	if ask {
+		if b, err := f.r.Lstat(ctx, path); err == nil && checkAttrs(&b) == nil && b.Mode&modeType == a.Mode&modeType {
+			a, guess = b, false
+			f.mu.Lock()
+			f.creds.known, f.creds.uid, f.creds.gid = true, b.UID, b.GID
+			f.mu.Unlock()
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if d.gone {
+		return Node{}, syscall.ENOENT
+	}
+	f.touch(d, name)
+	if c := d.dir.children[name]; c != nil {
+		f.detach(c)
+	}
+	n := f.newNode(d, name, a)
+	n.attr, n.attrAt, n.guess = a, time.Now(), guess
+	f.changed(n)
+	f.keepsNumber(n, shown)
+	if n.dir != nil {
+		// It is new, so it is empty.
+		n.dir.complete, n.dir.listedAt, n.dir.usedAt = true, n.attrAt, n.attrAt
+	}
+	f.evict()
+	return f.info(n), nil
+}
+
+// Unlink removes a name that is not a directory's, in one round trip. Who has the
+// file open goes on using it.
+func (f *FS) Unlink(ctx context.Context, parent uint64, shown string) error {
+	return f.remove(ctx, parent, shown, f.r.Remove, false)
+}
+
+// Rmdir removes an empty directory, in one round trip.
+func (f *FS) Rmdir(ctx context.Context, parent uint64, shown string) error {
+	return f.remove(ctx, parent, shown, f.r.Rmdir, true)
+}
+
+func (f *FS) remove(ctx context.Context, parent uint64, shown string, do func(context.Context, string) error, dir bool) error {
+	if f.opts.ReadOnly {
+		return syscall.EROFS
+	}
+	d, name, path, err := f.place(parent, shown)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	c := d.dir.children[name]
+	below := f.belowLink(d)
+	linked := c != nil && c.target != nil
+	f.mu.Unlock()
+	if below {
+		return syscall.EPERM
+	}
+	if linked {
+		do = f.r.Remove // the link goes, never what it leads to
+	}
+	err = do(ctx, path)
+	switch {
+	case err != nil && dir && unspecific(err):
+		if entries, lerr := f.r.ReadDir(ctx, path); lerr == nil && len(entries) > 0 {
+			err = syscall.ENOTEMPTY
+		}
+	case err != nil && !dir && unspecific(err) && c != nil && c.dir != nil:
+		err = syscall.EISDIR
+	}
+	if err != nil && !notExist(err) {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.touch(d, name)
+	if c := d.dir.children[name]; c != nil {
+		f.detach(c)
+	}
+	if err == nil {
+		f.xattr.remove(path)
+	}
+	return err
+}
+
+// Flags of Rename, as renameat2 has them.
+const (
+	RenameNoReplace = 1
+	RenameExchange  = 2
+)
+
+// Rename moves a name, replacing what has the new one, in one round trip. With
+// RenameNoReplace it looks first (one more, none in a fresh listing): users of
+// this mount cannot come in between, others on the server can. RenameExchange is
+// refused, as the protocol cannot.
+func (f *FS) Rename(ctx context.Context, oldParent uint64, oldShown string, newParent uint64, newShown string, flags uint32) error {
+	switch {
+	case f.opts.ReadOnly:
+		return syscall.EROFS
+	case flags&^RenameNoReplace != 0:
+		return syscall.EINVAL
+	}
+	od, oldName, oldPath, err := f.place(oldParent, oldShown)
+	if err != nil {
+		return err
+	}
+	nd, newName, newPath, err := f.place(newParent, newShown)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	if f.belowLink(od) || f.belowLink(nd) {
+		f.mu.Unlock()
+		return syscall.EPERM
+	}
+	target := nd.dir.children[newName]
+	moving := od.dir.children[oldName]
+	absent := target == nil && f.listLeft(nd) > 0
+	f.mu.Unlock()
+	if target != nil && target == moving && oldShown != newShown {
+		// Another spelling of the same name: the server sees the new one.
+		newName = f.names.remote(newShown)
+		newPath = join(newPath[:len(newPath)-len(target.name)], newName)
+		newPath = trimSlashes(newPath)
+		target = nil
+		absent = false
+	}
+	if flags&RenameNoReplace != 0 && !absent {
+		if _, err := f.r.Lstat(ctx, newPath); err == nil {
+			return syscall.EEXIST
+		} else if !notExist(err) {
+			return err
+		}
+	}
+	if err := f.r.Rename(ctx, oldPath, newPath); err != nil {
+		if unspecific(err) && target != nil && target.dir != nil {
+			if entries, lerr := f.r.ReadDir(ctx, newPath); lerr == nil && len(entries) > 0 {
+				return syscall.ENOTEMPTY
+			}
+		}
+		if notExist(err) {
+			f.mu.Lock()
+			od.dir.listedAt = zeroTime
+			f.mu.Unlock()
+		}
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.touch(od, oldName)
+	f.touch(nd, newName)
+	if c := nd.dir.children[newName]; c != nil && c != moving {
+		f.detach(c)
+	}
+	f.xattr.rename(oldPath, newPath)
+	n := od.dir.children[oldName]
+	if n == nil {
+		nd.dir.complete = false
+		return nil
+	}
+	if nd.gone {
+		f.detach(n)
+		return nil
+	}
+	od.dir.remove(n)
+	n.parent, n.name, n.alias = nd, newName, ""
+	nd.dir.add(n)
+	f.keepsNumber(n, newShown)
+	f.inos.move(n.ino, nd.ino, newName)
+	f.changed(n)
+	return nil
+}
+
+func trimSlashes(p string) string {
+	for len(p) > 0 && p[0] == '/' {
+		p = p[1:]
+	}
+	return p
+}
+
+// Mknod makes an empty regular file; nothing else can be made through SFTP.
+func (f *FS) Mknod(ctx context.Context, parent uint64, shown string, mode uint32) (Node, error) {
+	if t := mode & modeType; t != 0 && t != modeRegular {
+		return Node{}, syscall.EOPNOTSUPP
+	}
+	n, o, err := f.Create(ctx, parent, shown, syscall.O_WRONLY|syscall.O_EXCL, mode)
+	if err == nil {
+		f.Release(o.FH)
+	}
+	return n, err
+}
+
+// Access says whether the file may be used in that way as far as we know: the
+// server's refusal is the answer where we do not. It waits for no round trip
+// while the attributes are fresh.
+func (f *FS) Access(ctx context.Context, ino uint64, mask uint32) error {
+	a, _, err := f.GetAttr(ctx, ino)
+	switch {
+	case err != nil:
+		return err
+	case mask&2 != 0 && f.opts.ReadOnly:
+		return syscall.EROFS
+	case mask&1 != 0 && a.Mode&modeType == modeRegular && a.Mode&0o111 == 0:
+		return syscall.EACCES
+	}
+	return nil
+}
+
+// Readlink gives a link's target, in one round trip and then from memory while
+// the attributes are fresh.
+func (f *FS) Readlink(ctx context.Context, ino uint64) (string, error) {
+	f.mu.Lock()
+	n, err := f.get(ino)
+	if err != nil {
+		f.mu.Unlock()
+		return "", err
+	}
+	if n.attr.Mode&modeType != modeLink {
+		f.mu.Unlock()
+		return "", syscall.EINVAL
+	}
+	if n.link != "" && !f.strict() && time.Since(n.linkAt) < f.opts.AttrTTL {
+		defer f.mu.Unlock()
+		return n.link, nil
+	}
+	path, err := f.path(n)
+	f.mu.Unlock()
+	if err != nil {
+		return "", err
+	}
+	target, err := f.r.Readlink(ctx, path)
+	if err != nil {
+		if linkTrouble(err) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if n.link != "" {
+				return n.link, nil
+			}
+		}
+		return "", err
+	}
+	if target == "" || len(target) > 4095 {
+		return "", syscall.EIO
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n.link, n.linkAt = target, time.Now()
+	return target, nil
+}
+
+// CopyRange copies within the server, without the data passing here. It queues
+// like a write. EOPNOTSUPP tells the caller to copy by itself.
+func (f *FS) CopyRange(ctx context.Context, fhIn uint64, offIn int64, fhOut uint64, offOut, size int64) (int64, error) {
+	in, err := f.handle(fhIn)
+	if err != nil {
+		return 0, err
+	}
+	out, err := f.handle(fhOut)
+	if err != nil {
+		return 0, err
+	}
+	if out.w == nil || !out.canWrite() || !in.canRead() || in.fixed != nil {
+		return 0, syscall.EBADF
+	}
+	f.mu.Lock()
+	size = min(size, int64(in.n.attr.Size)-offIn, maxCopy)
+	overlap := in.n == out.n && offIn < offOut+size && offOut < offIn+size
+	f.mu.Unlock()
+	switch {
+	case size <= 0:
+		return 0, nil
+	case overlap:
+		return 0, syscall.EINVAL
+	}
+	f.mu.Lock()
+	dirty := in.n.dirty() && (in.rf == nil || in.rf.w != in.n.file.writer)
+	f.mu.Unlock()
+	if dirty {
+		if err := f.flushNode(ctx, in.n, false); err != nil {
+			return 0, err
+		}
+	}
+	rf, err := f.readable(ctx, in)
+	if err != nil {
+		return 0, err
+	}
+	n := out.n
+	f.mu.Lock()
+	f.begin(n)
+	out.wrote = true
+	f.spans.dropRange(n, offOut, size)
+	f.mu.Unlock()
+	err = rf.file.CopyTo(ctx, out.w.file, offIn, offOut, size)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.putFile(rf)
+	if err == nil {
+		n.attr.Size = max(n.attr.Size, uint64(offOut+size))
+		n.attr.Mtime = f.serverNow()
+	}
+	f.end(n)
+	f.spans.dropRange(n, offOut, size)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return 0, syscall.EOPNOTSUPP
+	}
+	if err != nil {
+		return 0, err
+	}
+	return size, nil
+}
+
+// maxCopy bounds one copy: FUSE tells its result in 32 bits.
+const maxCopy = 1 << 30

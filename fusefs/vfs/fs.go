@@ -1,0 +1,183 @@
+package vfs
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// RootIno is the number of the root directory.
+const RootIno = 1
+
+// Kernel is told what it must forget. Methods are called without any lock held;
+// InvalAttr may be called from within an operation and must not wait for
+// pages.
+type Kernel interface {
+	// InvalAttr drops the attributes of a node.
+	InvalAttr(ino uint64)
+	// InvalData drops attributes and pages of a node.
+	InvalData(ino uint64)
+	// InvalEntry drops a name, whether it was known to exist or not to.
+	InvalEntry(parent uint64, name string)
+}
+
+// FS is a filesystem over one remote tree. All methods are safe for concurrent
+// use. Methods named as FUSE operations take numbers of nodes (as Lookup and its
+// like returned them) and of handles.
+type FS struct {
+	opts  Options
+	r     Remote
+	log   *slog.Logger
+	names names
+	spans *spanCache
+	xattr *xattrStore
+	count counters
+
+	// life ends when the filesystem is closed; what runs in the background
+	// uses it. It is the one context that is kept.
+	life   context.Context
+	cancel context.CancelFunc
+	bg     sync.WaitGroup
+
+	invals invalQueue
+	walk   walker
+	statfs statFSCache
+
+	// mu guards every field of every node, and what follows.
+	mu      sync.Mutex
+	nodes   map[uint64]*node
+	root    *node
+	inos    inoTable
+	handles map[uint64]*handle
+	lastFH  uint64
+	tick    uint64
+	creds   creds
+	skew    time.Duration // the server's clock minus ours, as our own writes told
+	closed  bool
+}
+
+// New makes a filesystem over r and starts what checks it in the background. It
+// asks the remote nothing. Close ends it.
+func New(r Remote, o Options) *FS {
+	o = o.withDefaults()
+	life, cancel := context.WithCancel(context.Background())
+	f := &FS{
+		opts:    o,
+		r:       r,
+		log:     o.Logger,
+		names:   names{smb: o.SMBNames},
+		spans:   newSpanCache(o.CacheBytes),
+		xattr:   newXattrStore(o.MaxXattrBytes),
+		life:    life,
+		cancel:  cancel,
+		nodes:   map[uint64]*node{},
+		handles: map[uint64]*handle{},
+		inos:    newInoTable(),
+		creds:   creds{umask: 0o022},
+	}
+	f.spans.count = &f.count
+	f.walk.init()
+	f.root = &node{ino: RootIno, nlookup: 1, dir: &dirState{}}
+	f.root.attr = Attrs{Valid: attrsAll, Mode: modeDir | 0o755}
+	f.nodes[RootIno] = f.root
+	f.spawn(f.invals.run)
+	f.spawn(f.janitor)
+	return f
+}
+
+// SetKernel says who is told of changes; without it nobody is. It must be called
+// before the first operation.
+func (f *FS) SetKernel(k Kernel) { f.invals.kernel = k }
+
+// Close ends all work in the background and closes what is still open. Writes
+// that were not flushed are lost unless Drain was called before.
+func (f *FS) Close() {
+	f.mu.Lock()
+	if f.closed {
+		f.mu.Unlock()
+		return
+	}
+	f.closed = true
+	open := f.handles
+	f.handles = map[uint64]*handle{}
+	f.mu.Unlock()
+	for _, h := range open {
+		f.closeHandle(h)
+	}
+	f.cancel()
+	f.bg.Wait()
+}
+
+// spawn runs fn in a goroutine that Close waits for. fn must return when the
+// context ends.
+func (f *FS) spawn(fn func(ctx context.Context)) {
+	f.bg.Add(1)
+	go func() {
+		defer f.bg.Done()
+		fn(f.life)
+	}()
+}
+
+// Drain waits until all that was written is on the server.
+func (f *FS) Drain(ctx context.Context) error {
+	f.mu.Lock()
+	var dirty []*node
+	for _, n := range f.nodes {
+		if n.file != nil && n.file.writer != nil && n.dirty() {
+			dirty = append(dirty, n)
+		}
+	}
+	f.mu.Unlock()
+	var first error
+	for _, n := range dirty {
+		if err := f.flushNode(ctx, n, false); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// Refresh forgets how fresh everything is and tells the kernel so: the next look
+// at anything asks the server.
+func (f *FS) Refresh() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, n := range f.nodes {
+		if !n.dirty() {
+			n.attrAt = time.Time{}
+		}
+		if n.dir != nil {
+			n.dir.listedAt = time.Time{}
+		}
+		if n.nlookup > 0 {
+			f.invals.attr(n.ino)
+			if n.parent != nil {
+				f.invals.entry(n.parent.ino, f.shown(n))
+			}
+		}
+	}
+}
+
+// janitor drops what was not used for long and has stale listings read again.
+func (f *FS) janitor(ctx context.Context) {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-t.C:
+			f.spans.trim(now.Add(-dataIdle))
+			if f.opts.Cache == CacheDefault && !f.opts.NoBackgroundCheck {
+				f.checkListings(now)
+			}
+		}
+	}
+}
+
+// dataIdle is how long file data are kept without use.
+const dataIdle = 90 * time.Second
+
+// strict says that nothing may be answered from memory.
+func (f *FS) strict() bool { return f.opts.Cache != CacheDefault }

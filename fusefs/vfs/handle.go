@@ -1,0 +1,189 @@
+package vfs
+
+import (
+	"context"
+	"sync"
+	"syscall"
+)
+
+// handle is one open file or directory.
+type handle struct {
+	fh    uint64
+	n     *node
+	flags uint32
+
+	// What follows is guarded by FS.mu.
+
+	// rf serves reads; nil while nothing had to be read from the server.
+	rf *readFile
+	// w is the node's writer, for a handle that may write.
+	w *writer
+	// seen is the last of the writer's errors that this handle reported, and
+	// wrote says that it queued something.
+	seen  uint64
+	wrote bool
+	// fixed is the content of a handle without a remote file (a link shown as a
+	// file).
+	fixed []byte
+	// head collects the first bytes written, where they may make a link.
+	head []byte
+
+	mu  sync.Mutex // guards pat
+	pat pattern
+
+	dir *dirHandle
+}
+
+// readFile is an open remote file that is read from by a handle and by what
+// was fetched ahead for it; the last one closes it.
+type readFile struct {
+	file File
+	refs int // guarded by FS.mu
+	// w is set when the file is a writer's.
+	w *writer
+}
+
+// writer is the one remote file through which a node is written.
+type writer struct {
+	file File
+	refs int
+	read bool // it can be read from, too
+	// err is the last failure, errSeq counts them.
+	err    error
+	errSeq uint64
+	// timed says that times were set through it, so that a later mtime tells
+	// nothing of the server's clock.
+	timed bool
+}
+
+func (h *handle) canRead() bool  { return h.flags&syscall.O_ACCMODE != syscall.O_WRONLY }
+func (h *handle) canWrite() bool { return h.flags&syscall.O_ACCMODE != syscall.O_RDONLY }
+
+// newHandle registers a handle. FS.mu is held.
+func (f *FS) newHandle(n *node, flags uint32) *handle {
+	f.lastFH++
+	h := &handle{fh: f.lastFH, n: n, flags: flags}
+	f.handles[h.fh] = h
+	n.handles++
+	return h
+}
+
+func (f *FS) handle(fh uint64) (*handle, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if h := f.handles[fh]; h != nil {
+		return h, nil
+	}
+	return nil, syscall.EBADF
+}
+
+// Release closes a handle. It waits for nothing: what was written was flushed
+// before, and what was not (pages of a mapping) goes out in the background.
+func (f *FS) Release(fh uint64) {
+	f.mu.Lock()
+	h := f.handles[fh]
+	delete(f.handles, fh)
+	f.mu.Unlock()
+	if h != nil {
+		f.closeHandle(h)
+	}
+}
+
+func (f *FS) closeHandle(h *handle) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := h.n
+	n.handles--
+	if h.dir != nil {
+		f.drop(n)
+		return
+	}
+	if n.file == nil {
+		f.drop(n)
+		return
+	}
+	if h.canRead() {
+		n.file.readers--
+		if n.file.readers <= 0 {
+			f.spans.stop(n)
+		}
+	}
+	if h.rf != nil {
+		f.putFile(h.rf)
+		h.rf = nil
+	}
+	if h.w != nil {
+		f.putWriter(n, h.w)
+		h.w = nil
+	}
+	if f.opts.Cache == CacheOff && n.handles == 0 {
+		f.spans.dropAll(n)
+		n.file.ver = version{}
+	}
+	f.drop(n)
+}
+
+// putFile gives back a reference to a read file. FS.mu is held.
+func (f *FS) putFile(rf *readFile) {
+	rf.refs--
+	if rf.refs > 0 {
+		return
+	}
+	if rf.w != nil {
+		return
+	}
+	f.closeFile(rf.file)
+}
+
+// closeFile closes a file that was only read; nobody waits for it.
+func (f *FS) closeFile(file File) {
+	f.spawn(func(ctx context.Context) {
+		// The end of the filesystem must not keep a handle open on the server.
+		ctx = context.WithoutCancel(ctx)
+		if _, err := file.Close(ctx); err != nil {
+			f.log.Debug("close failed", "err", err)
+		}
+	})
+}
+
+// putWriter gives back a reference to a node's writer and closes it with the
+// last one. FS.mu is held.
+func (f *FS) putWriter(n *node, w *writer) {
+	w.refs--
+	if w.refs > 0 {
+		return
+	}
+	if n.file.writer == w {
+		n.file.writer = nil
+	}
+	dirty := n.dirty()
+	changes := n.file.changes
+	var done chan struct{}
+	if dirty {
+		done = make(chan struct{})
+		n.file.closing = done
+		n.handles++
+	}
+	f.spawn(func(ctx context.Context) {
+		a, err := w.file.Close(context.WithoutCancel(ctx))
+		if !dirty {
+			return
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		n.handles--
+		if n.file.closing == done {
+			n.file.closing = nil
+		}
+		if err != nil {
+			f.log.Warn("writes that no close or fsync waited for failed", "path", n.name, "err", err)
+			n.file.saved = n.file.changes
+			n.attrAt = zeroTime
+			f.dropData(n)
+		} else {
+			f.saved(n, w, a, changes)
+		}
+		close(done)
+		f.drop(n)
+	})
+}

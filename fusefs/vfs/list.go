@@ -1,0 +1,238 @@
+package vfs
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+)
+
+// listFetch is one listing on its way.
+type listFetch struct {
+	done  chan struct{}
+	since uint64 // the tick when it began
+	began time.Time
+	err   error
+}
+
+// listLeft is for how long a listing may be taken for all there is.
+func (f *FS) listLeft(d *node) time.Duration {
+	if f.strict() || !d.dir.complete {
+		return 0
+	}
+	return max(0, f.opts.AttrTTL-time.Since(d.dir.listedAt))
+}
+
+// list has a directory listed and waits for it. A listing that began before
+// the tick since is not good enough.
+func (f *FS) list(ctx context.Context, d *node, since uint64) error {
+	return f.listAfter(ctx, d, func(l *listFetch) bool { return l.since >= since })
+}
+
+func (f *FS) listAfter(ctx context.Context, d *node, ok func(*listFetch) bool) error {
+	for {
+		f.mu.Lock()
+		l := d.dir.fetch
+		if l == nil {
+			if f.closed {
+				f.mu.Unlock()
+				return context.Canceled
+			}
+			l = f.startList(d)
+		}
+		good := ok(l)
+		f.mu.Unlock()
+		select {
+		case <-l.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if good {
+			return l.err
+		}
+	}
+}
+
+// startList begins to list a directory in the background. FS.mu is held, and no
+// listing of d is under way.
+func (f *FS) startList(d *node) *listFetch {
+	l := &listFetch{done: make(chan struct{}), since: f.tick, began: time.Now()}
+	d.dir.fetch, d.dir.touched = l, nil
+	path, err := f.path(d)
+	f.spawn(func(ctx context.Context) {
+		var entries []Entry
+		if err == nil {
+			entries, err = f.r.ReadDir(ctx, path)
+		}
+		f.mu.Lock()
+		if err == nil && !d.gone && d.dir != nil {
+			f.applyListing(d, entries, l)
+			f.walkOn(d)
+			f.evict()
+		}
+		l.err = err
+		d.dir.fetch, d.dir.touched = nil, nil
+		f.drop(d)
+		f.mu.Unlock()
+		close(l.done)
+		if err == nil && f.opts.Symlinks == SymlinksResolve {
+			f.resolveAll(ctx, d)
+		}
+	})
+	return l
+}
+
+// applyListing makes the children of d what the remote listed, except for
+// what we changed since it was asked.
+func (f *FS) applyListing(d *node, entries []Entry, l *listFetch) {
+	s := d.dir
+	first := !s.complete && !s.negative
+	s.listGen++
+	added := 0
+	for i := range entries {
+		e := &entries[i]
+		if e.Name == "." || e.Name == ".." || s.touched[e.Name] > l.since {
+			if c := s.children[e.Name]; c != nil {
+				c.listGen = s.listGen
+			}
+			continue
+		}
+		if err := checkAttrs(&e.Attrs); err != nil {
+			f.log.Warn("directory entry left out", "path", e.Name, "err", err)
+			continue
+		}
+		known := s.children[e.Name] != nil
+		c, changed := f.adopt(d, e.Name, e.Attrs, l.since, l.began)
+		c.listGen = s.listGen
+		switch {
+		case !known:
+			added++
+			if !first && s.negative {
+				f.invals.entry(d.ino, f.shown(c))
+			}
+		case changed && c.nlookup > 0:
+			f.invals.attr(c.ino)
+		}
+	}
+	for _, c := range s.children {
+		if c.listGen == s.listGen || s.touched[c.name] > l.since || c.tick > l.since || c.dirty() {
+			continue
+		}
+		if c.nlookup > 0 {
+			f.invals.entry(d.ino, f.shown(c))
+		}
+		f.detach(c)
+	}
+	s.complete, s.listedAt, s.misses = true, l.began, 0
+	s.listTime = time.Since(l.began)
+	s.order = nil
+	f.spell(d)
+}
+
+// spell finds the other names under which children are found, and gives those
+// that a Mac could not tell apart different ones.
+func (f *FS) spell(d *node) {
+	d.dir.aliases = nil
+	f.sort(d)
+	set := func(name string, c *node) {
+		if d.dir.aliases == nil {
+			d.dir.aliases = map[string]*node{}
+		}
+		d.dir.aliases[name] = c
+	}
+	var taken map[string]bool
+	for _, c := range d.dir.order {
+		c.alias = ""
+		shown := f.names.show(c.name)
+		key := nfc(shown)
+		if key == "" {
+			continue
+		}
+		if !f.names.smb {
+			if key != shown && d.dir.children[key] == nil && d.dir.aliases[key] == nil {
+				set(key, c)
+			}
+			continue
+		}
+		if taken == nil {
+			taken = map[string]bool{}
+		}
+		for i := 2; taken[key]; i++ {
+			c.alias = numbered(shown, i)
+			key = nfc(c.alias)
+		}
+		taken[key] = true
+		if c.alias != "" {
+			set(c.alias, c)
+		}
+		if key != shown {
+			set(key, c)
+		}
+	}
+}
+
+// sort makes the order in which the children are shown.
+func (f *FS) sort(d *node) {
+	if d.dir.order != nil {
+		return
+	}
+	order := make([]*node, 0, len(d.dir.children))
+	for _, c := range d.dir.children {
+		order = append(order, c)
+	}
+	slices.SortFunc(order, func(a, b *node) int { return strings.Compare(a.name, b.name) })
+	d.dir.order = order
+}
+
+// evict forgets directories that were not used for long when too many nodes are
+// remembered.
+func (f *FS) evict() {
+	if len(f.nodes) <= f.opts.MaxNodes {
+		return
+	}
+	var dirs []*node
+	for _, n := range f.nodes {
+		if n.dir != nil && len(n.dir.children) > 0 && n.handles == 0 && n.dir.fetch == nil {
+			dirs = append(dirs, n)
+		}
+	}
+	slices.SortFunc(dirs, func(a, b *node) int { return a.dir.usedAt.Compare(b.dir.usedAt) })
+	target := f.opts.MaxNodes * 9 / 10
+	for _, d := range dirs {
+		if len(f.nodes) <= target || time.Since(d.dir.usedAt) < time.Second {
+			return
+		}
+		d.dir.complete, d.dir.aliases, d.dir.order = false, nil, nil
+		for name, c := range d.dir.children {
+			if !c.inUse() {
+				delete(d.dir.children, name)
+				f.forgetNode(c)
+			}
+		}
+	}
+}
+
+// checkListings has listings that are in use read again before they are too old.
+func (f *FS) checkListings(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	running := 0
+	for _, n := range f.nodes {
+		if n.dir == nil || n.gone {
+			continue
+		}
+		if n.dir.fetch != nil {
+			running++
+			continue
+		}
+		age := now.Sub(n.dir.listedAt)
+		pause := max(f.opts.AttrTTL/2, 20*n.dir.listTime)
+		if running < 2 && n.dir.complete && age > pause && now.Sub(n.dir.usedAt) < checkFor && !f.closed {
+			f.startList(n)
+			running++
+		}
+	}
+}
+
+// checkFor is how long after its last use a listing is kept up to date.
+const checkFor = time.Minute

@@ -1,0 +1,130 @@
+package vfs
+
+import (
+	"context"
+	"syscall"
+	"time"
+)
+
+// missesToList is how many single names are asked for before the directory is
+// listed as a whole, in the background.
+const missesToList = 3
+
+// Lookup finds a name. It waits for no round trip where the directory was listed
+// or the name looked up lately, whether it exists or not, and for one
+// otherwise. For a name known to be absent it returns ENOENT and a Node that
+// says for how long.
+func (f *FS) Lookup(ctx context.Context, parent uint64, shown string) (Node, error) {
+	f.mu.Lock()
+	d, err := f.getDir(parent)
+	if err != nil {
+		f.mu.Unlock()
+		return Node{}, err
+	}
+	d.dir.usedAt = time.Now()
+	c := f.findChild(d, shown)
+	if c != nil && f.attrFresh(c) {
+		defer f.mu.Unlock()
+		return f.info(c), nil
+	}
+	if left := f.listLeft(d); c == nil && left > 0 {
+		defer f.mu.Unlock()
+		d.dir.negative = true
+		return Node{EntryTTL: left}, syscall.ENOENT
+	}
+	f.mu.Unlock()
+	if c != nil {
+		if err := f.refresh(ctx, c); err != nil && !notExist(err) && err != syscall.ESTALE {
+			return Node{}, err
+		} else if err == nil {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			return f.info(c), nil
+		}
+	}
+	return f.lookupRemote(ctx, d, shown)
+}
+
+// findChild finds a child by the name that a user gave.
+func (f *FS) findChild(d *node, shown string) *node {
+	if c := d.dir.aliases[shown]; c != nil {
+		return c
+	}
+	if c := d.dir.children[f.names.remote(shown)]; c != nil && (c.alias == "" || c.alias == shown) {
+		return c
+	}
+	if key := nfc(shown); key != "" {
+		return d.dir.aliases[key]
+	}
+	return nil
+}
+
+// lookupRemote asks the remote for a name.
+func (f *FS) lookupRemote(ctx context.Context, d *node, shown string) (Node, error) {
+	name := f.names.remote(shown)
+	f.mu.Lock()
+	dirPath, err := f.path(d)
+	since, at := f.tick, time.Now()
+	f.mu.Unlock()
+	if err != nil {
+		return Node{}, err
+	}
+	a, err := f.r.Lstat(ctx, join(dirPath, name))
+	if err == nil {
+		err = checkAttrs(&a)
+	}
+	if notExist(err) && nfc(shown) != "" {
+		// Another spelling of the same name may exist.
+		if lerr := f.list(ctx, d, since); lerr == nil {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if c := f.findChild(d, shown); c != nil {
+				return f.info(c), nil
+			}
+			return Node{EntryTTL: f.listLeft(d)}, syscall.ENOENT
+		}
+	}
+	f.mu.Lock()
+	if err == nil {
+		if d.gone {
+			f.mu.Unlock()
+			return Node{}, syscall.ENOENT
+		}
+		if d.dir.touched[name] > since && d.dir.children[name] == nil {
+			f.mu.Unlock()
+			return Node{}, syscall.ENOENT
+		}
+		n, _ := f.adopt(d, name, a, since, at)
+		n.nlookup++ // holds it while a link is resolved
+		f.mu.Unlock()
+		err = f.resolve(ctx, n)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.noteMiss(d)
+		f.evict()
+		return f.peek(n), err
+	}
+	defer f.mu.Unlock()
+	if notExist(err) {
+		if c := d.dir.children[name]; c != nil && c.tick > since {
+			return f.info(c), nil
+		}
+		f.noteMiss(d)
+		return Node{}, syscall.ENOENT
+	}
+	if c := f.findChild(d, shown); c != nil && linkTrouble(err) && !c.attrAt.IsZero() {
+		return f.info(c), nil
+	}
+	return Node{}, err
+}
+
+// noteMiss counts questions about single names of d and has d listed when there
+// are many.
+func (f *FS) noteMiss(d *node) {
+	if d == nil || f.strict() || f.opts.NoPrefetch {
+		return
+	}
+	if d.dir.misses++; d.dir.misses == missesToList && d.dir.fetch == nil && !f.closed {
+		f.startList(d)
+	}
+}

@@ -1,0 +1,280 @@
+package vfs
+
+import (
+	"strings"
+	"syscall"
+	"time"
+)
+
+// node is an inode. All fields are guarded by FS.mu.
+type node struct {
+	ino uint64
+	// parent and name say where the remote has it; the root has neither.
+	parent *node
+	name   string
+	// alias is the name it is shown under where that is not what follows from
+	// name (two names would look the same).
+	alias string
+	// gone says that the name was removed or given to another node; the node
+	// lives on while it is open or known to the kernel.
+	gone    bool
+	nlookup uint64
+	handles int
+
+	attr   Attrs
+	attrAt time.Time // when attr was asked for; zero: never
+	guess  bool      // attr was made up by us
+	tick   uint64    // of our last change to it
+	// listGen is the last listing of the parent that had the name.
+	listGen uint64
+
+	dir  *dirState
+	file *fileState
+	// link is what Readlink told, and linkAt when.
+	link   string
+	linkAt time.Time
+	// target is where a resolved link leads ("" when it is not resolved).
+	target *string
+}
+
+// dirState is what a directory node has besides.
+type dirState struct {
+	children map[string]*node // by remote name
+	// aliases finds children under names other than their own: what a Mac
+	// calls equal, and what was renamed to be told apart.
+	aliases map[string]*node
+	// complete says that children is all there is, as of listedAt.
+	complete bool
+	listedAt time.Time
+	listGen  uint64
+	listTime time.Duration // what the last listing took
+	// order is the listing as shown; nil when it must be made anew.
+	order []*node
+	// usedAt is when somebody last looked into it.
+	usedAt time.Time
+	// misses counts questions to the server about single names since the last
+	// listing.
+	misses int
+	// negative says that the kernel may have been told that a name is absent.
+	negative bool
+	fetch    *listFetch
+	// touched has the tick of our last change to a name while a fetch runs.
+	touched map[string]uint64
+	// ahead says that it was listed before anyone asked.
+	ahead bool
+	// openedAt is when it was last listed by somebody, for noticing walks.
+	openedAt time.Time
+	seq      sequence
+}
+
+// fileState is what a regular file's node has besides.
+type fileState struct {
+	writer *writer
+	// changes grows with everything queued, saved is its value at the last
+	// flush; writing counts calls that are queueing right now.
+	changes, saved uint64
+	writing        int
+	readers        int
+	closing        chan struct{} // closed when an unflushed writer was closed
+	// ver is the version of all cached data.
+	ver version
+	// kernelSize is what the kernel was last told of the size.
+	spans []*span // guarded by spanCache.mu instead
+}
+
+func (n *node) dirty() bool {
+	return n.file != nil && (n.file.changes != n.file.saved || n.file.writing > 0)
+}
+
+// inUse says that the node may not be forgotten.
+func (n *node) inUse() bool {
+	return n.nlookup > 0 || n.handles > 0 || n.dirty() || n.ino == RootIno ||
+		n.dir != nil && (len(n.dir.children) > 0 || n.dir.fetch != nil)
+}
+
+// get finds a node by number.
+func (f *FS) get(ino uint64) (*node, error) {
+	if n := f.nodes[ino]; n != nil {
+		return n, nil
+	}
+	return nil, syscall.ESTALE
+}
+
+func (f *FS) getDir(ino uint64) (*node, error) {
+	n, err := f.get(ino)
+	if err != nil {
+		return nil, err
+	}
+	if n.dir == nil {
+		return nil, syscall.ENOTDIR
+	}
+	if n.gone {
+		return nil, syscall.ENOENT
+	}
+	return n, nil
+}
+
+// path is where the remote has the node.
+func (f *FS) path(n *node) (string, error) {
+	var parts []string
+	for m := n; m != f.root; m = m.parent {
+		if m == nil || m.gone {
+			return "", syscall.ENOENT
+		}
+		if m.target != nil {
+			parts = append(parts, *m.target)
+			break
+		}
+		parts = append(parts, m.name)
+	}
+	var b strings.Builder
+	for i := len(parts) - 1; i >= 0; i-- {
+		if b.Len() > 0 && parts[i] != "" {
+			b.WriteByte('/')
+		}
+		b.WriteString(parts[i])
+	}
+	return b.String(), nil
+}
+
+// linkPath is the path of the name itself, also where it is a resolved link.
+func (f *FS) linkPath(n *node) (string, error) {
+	if n == f.root {
+		return "", nil
+	}
+	if n.gone || n.parent == nil {
+		return "", syscall.ENOENT
+	}
+	p, err := f.path(n.parent)
+	if err != nil {
+		return "", err
+	}
+	return join(p, n.name), nil
+}
+
+func join(dir, name string) string {
+	if dir == "" {
+		return name
+	}
+	return dir + "/" + name
+}
+
+// shown is the name under which the node is shown.
+func (f *FS) shown(n *node) string {
+	if n.alias != "" {
+		return n.alias
+	}
+	return f.names.show(n.name)
+}
+
+// newNode makes a node for a name that has none.
+func (f *FS) newNode(parent *node, name string, a Attrs) *node {
+	n := &node{parent: parent, name: name}
+	n.ino = f.inos.assign(parent.ino, name, func(ino uint64) bool { return f.nodes[ino] != nil })
+	n.setType(a.Mode)
+	f.nodes[n.ino] = n
+	parent.dir.add(n)
+	return n
+}
+
+func (n *node) setType(mode uint32) {
+	n.dir, n.file = nil, nil
+	switch mode & modeType {
+	case modeDir:
+		n.dir = &dirState{}
+	case modeLink:
+	default:
+		n.file = &fileState{}
+	}
+}
+
+func (d *dirState) add(n *node) {
+	if d.children == nil {
+		d.children = map[string]*node{}
+	}
+	d.children[n.name] = n
+	d.order = nil
+}
+
+func (d *dirState) remove(n *node) {
+	if d.children[n.name] == n {
+		delete(d.children, n.name)
+		d.order = nil
+	}
+	for alias, m := range d.aliases {
+		if m == n {
+			delete(d.aliases, alias)
+		}
+	}
+}
+
+// detach takes a node out of the tree: its name is gone, or another's.
+func (f *FS) detach(n *node) {
+	if n.gone || n == f.root {
+		return
+	}
+	n.parent.dir.remove(n)
+	n.gone = true
+	f.inos.release(n.ino)
+	if n.dir != nil {
+		for _, c := range n.dir.children {
+			f.detach(c)
+		}
+		n.dir.children, n.dir.complete = nil, false
+	}
+	f.drop(n)
+}
+
+// drop forgets a node that nothing needs any more.
+func (f *FS) drop(n *node) {
+	if n.inUse() {
+		return
+	}
+	if !n.gone && n.parent != nil {
+		// It is the cache of its parent: eviction takes it.
+		return
+	}
+	f.forgetNode(n)
+}
+
+func (f *FS) forgetNode(n *node) {
+	if n.file != nil {
+		f.spans.dropAll(n)
+	}
+	delete(f.nodes, n.ino)
+}
+
+// Forget takes back lookups of a node.
+func (f *FS) Forget(ino, nlookup uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := f.nodes[ino]
+	if n == nil || n == f.root {
+		return
+	}
+	n.nlookup -= min(nlookup, n.nlookup)
+	f.drop(n)
+}
+
+// touch notes a change of our own to a name in a directory.
+func (f *FS) touch(dir *node, name string) {
+	f.tick++
+	d := dir.dir
+	if d.fetch != nil {
+		if d.touched == nil {
+			d.touched = map[string]uint64{}
+		}
+		d.touched[name] = f.tick
+	}
+	dir.attr.Mtime = f.serverNow()
+	dir.tick = f.tick
+}
+
+// changed notes a change of our own to a node.
+func (f *FS) changed(n *node) {
+	f.tick++
+	n.tick = f.tick
+}
+
+// serverNow is the server's clock as far as we know it.
+func (f *FS) serverNow() uint32 { return uint32(time.Now().Add(f.skew).Unix()) }

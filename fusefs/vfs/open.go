@@ -1,0 +1,343 @@
+package vfs
+
+import (
+	"context"
+	"syscall"
+	"time"
+
+	"sshfs-bridge/fusefs/sftp"
+)
+
+var zeroTime time.Time
+
+// Opened is the answer to an open.
+type Opened struct {
+	FH uint64
+	// KeepCache says that the pages which the kernel has are still valid.
+	KeepCache bool
+	// Changed says that the file is another than the kernel knows: it must be
+	// told to forget the attributes before the open returns.
+	Changed bool
+}
+
+// Open opens a file. It waits for one round trip, which opens it and tells its
+// attributes; for none where all data are here and the attributes are younger than
+// two seconds, or where the file is open for writing already.
+func (f *FS) Open(ctx context.Context, ino uint64, flags uint32) (Opened, error) {
+	f.mu.Lock()
+	n, err := f.get(ino)
+	if err != nil {
+		f.mu.Unlock()
+		return Opened{}, err
+	}
+	h := &handle{n: n, flags: flags}
+	switch {
+	case f.opts.ReadOnly && (h.canWrite() || flags&syscall.O_TRUNC != 0):
+		f.mu.Unlock()
+		return Opened{}, syscall.EROFS
+	case n.dir != nil:
+		f.mu.Unlock()
+		return Opened{}, syscall.EISDIR
+	case n.attr.Mode&modeType == modeLink:
+		f.mu.Unlock()
+		return f.openLink(ctx, n, flags)
+	case n.file == nil || n.attr.Mode&modeType != modeRegular:
+		// A fifo or a device of the server is of no use here.
+		f.mu.Unlock()
+		return Opened{}, syscall.ENXIO
+	}
+	closing := n.file.closing
+	f.mu.Unlock()
+	if closing != nil {
+		select {
+		case <-closing:
+		case <-ctx.Done():
+			return Opened{}, ctx.Err()
+		}
+	}
+	if h.canWrite() {
+		return f.openWrite(ctx, n, flags)
+	}
+	return f.openRead(ctx, n, flags)
+}
+
+func (f *FS) openRead(ctx context.Context, n *node, flags uint32) (Opened, error) {
+	f.mu.Lock()
+	if w := n.file.writer; w != nil && w.read {
+		// Our own writer knows the file best.
+		defer f.mu.Unlock()
+		h := f.newHandle(n, flags)
+		w.refs++
+		n.file.readers++
+		h.rf = &readFile{file: w.file, refs: 1, w: w}
+		h.w = w // kept for its reference; canWrite guards writes
+		return Opened{FH: h.fh, KeepCache: true}, nil
+	}
+	if !f.strict() && time.Since(n.attrAt) < openTTL && !n.guess && n.file.ver.same(versionOf(n.attr)) && f.spans.whole(n, int64(n.attr.Size)) {
+		defer f.mu.Unlock()
+		h := f.newHandle(n, flags)
+		n.file.readers++
+		f.noteOpen(n)
+		return Opened{FH: h.fh, KeepCache: true}, nil
+	}
+	if n.gone {
+		f.mu.Unlock()
+		return Opened{}, syscall.ESTALE
+	}
+	path, err := f.path(n)
+	since, at := f.tick, time.Now()
+	n.handles++ // keeps the node while we ask
+	f.mu.Unlock()
+	var file File
+	var a Attrs
+	if err == nil {
+		file, a, err = f.r.Open(ctx, path, OpenFlags{Read: true}, 0)
+	}
+	if err == nil {
+		err = checkAttrs(&a)
+		if err != nil {
+			f.closeFile(file)
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n.handles--
+	if err != nil {
+		f.openFailed(n, since, err)
+		return Opened{}, err
+	}
+	h := f.newHandle(n, flags)
+	h.rf = &readFile{file: file, refs: 1}
+	n.file.readers++
+	o := Opened{FH: h.fh}
+	o.KeepCache, o.Changed = f.opened(n, a, since, at)
+	f.noteOpen(n)
+	return o, nil
+}
+
+// opened takes over the attributes that came with an open, and says what becomes
+// of cached data.
+func (f *FS) opened(n *node, a Attrs, since uint64, at time.Time) (keep, changed bool) {
+	if a.Valid&sftp.AttrMode != 0 && a.Mode&modeType != modeRegular {
+		// The name leads to something else now; the next lookup will tell.
+		n.attrAt = zeroTime
+	}
+	a.Mode = a.Mode&modePerm | n.attr.Mode&modeType
+	v := versionOf(a)
+	keep = n.file.ver.same(v)
+	before := n.attr
+	wasFresh := !n.attrAt.IsZero()
+	f.apply(n, a, since, at)
+	changed = wasFresh && (before.Size != n.attr.Size || before.Mtime != n.attr.Mtime)
+	if n.dirty() {
+		return true, false
+	}
+	if !keep {
+		f.spans.dropAll(n)
+		n.file.ver = f.stamp(n.attr)
+	}
+	return keep, changed
+}
+
+// openFailed takes note of what a refused open tells.
+func (f *FS) openFailed(n *node, since uint64, err error) {
+	if notExist(err) && n.tick <= since && n.parent != nil && !n.gone && n.target == nil {
+		f.invals.entry(n.parent.ino, f.shown(n))
+		f.detach(n)
+	}
+}
+
+func (f *FS) openWrite(ctx context.Context, n *node, flags uint32) (Opened, error) {
+	read := flags&syscall.O_ACCMODE == syscall.O_RDWR
+	trunc := flags&syscall.O_TRUNC != 0
+	f.mu.Lock()
+	if w := n.file.writer; w != nil && (w.read || !read) {
+		w.refs++
+		h := f.newHandle(n, flags)
+		f.giveWriter(h, w)
+		f.mu.Unlock()
+		if trunc {
+			if err := f.truncateOpen(ctx, n, w, 0); err != nil {
+				f.Release(h.fh)
+				return Opened{}, err
+			}
+			h.wrote = true
+		}
+		return Opened{FH: h.fh, KeepCache: !trunc}, nil
+	}
+	if n.gone {
+		f.mu.Unlock()
+		return Opened{}, syscall.ESTALE
+	}
+	path, err := f.path(n)
+	since, at := f.tick, time.Now()
+	n.handles++
+	f.mu.Unlock()
+	var file File
+	var a Attrs
+	if err == nil {
+		file, a, err = f.r.Open(ctx, path, OpenFlags{Read: read, Write: true, Truncate: trunc}, 0)
+	}
+	if err == nil {
+		if err = checkAttrs(&a); err != nil {
+			f.closeFile(file)
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n.handles--
+	if err != nil {
+		f.openFailed(n, since, err)
+		return Opened{}, err
+	}
+	h := f.newHandle(n, flags)
+	o := Opened{FH: h.fh}
+	if trunc {
+		f.changed(n)
+		n.attr.Size, n.attr.Mtime = 0, f.serverNow()
+		f.dropData(n)
+		since = f.tick
+	}
+	o.KeepCache, o.Changed = f.opened(n, a, since, at)
+	w := n.file.writer
+	if w != nil && (w.read || !read) {
+		// Another open was faster: one writer is enough.
+		w.refs++
+		f.closeFile(file)
+	} else if w != nil {
+		// The writer there is cannot be read from: reads get a file of their own.
+		w.refs++
+		f.giveWriter(h, w)
+		h.rf = &readFile{file: file, refs: 1}
+		return o, nil
+	} else {
+		w = &writer{file: file, refs: 1, read: read}
+		n.file.writer = w
+	}
+	f.giveWriter(h, w)
+	return o, nil
+}
+
+// giveWriter makes a handle write through w, whose reference it takes over. FS.mu
+// is held.
+func (f *FS) giveWriter(h *handle, w *writer) {
+	h.w = w
+	h.seen = w.errSeq
+	if h.canRead() {
+		h.n.file.readers++
+		if w.read {
+			h.rf = &readFile{file: w.file, refs: 1, w: w}
+		}
+	}
+}
+
+// Create makes a regular file and opens it, in one round trip.
+func (f *FS) Create(ctx context.Context, parent uint64, shown string, flags, mode uint32) (Node, Opened, error) {
+	if f.opts.ReadOnly {
+		return Node{}, Opened{}, syscall.EROFS
+	}
+	d, name, path, err := f.place(parent, shown)
+	if err != nil {
+		return Node{}, Opened{}, err
+	}
+	acc := flags & syscall.O_ACCMODE
+	excl := flags&syscall.O_EXCL != 0
+	of := OpenFlags{
+		Create: true, Exclusive: excl, Truncate: flags&syscall.O_TRUNC != 0,
+		Write: acc != syscall.O_RDONLY, Read: acc != syscall.O_WRONLY || excl,
+	}
+	if acc == syscall.O_RDONLY {
+		// A server may refuse to create what is only read.
+		of.Write = true
+	}
+	f.mu.Lock()
+	since, at := f.tick, time.Now()
+	f.mu.Unlock()
+	file, a, err := f.r.Open(ctx, path, of, mode&modePerm)
+	if err != nil {
+		if excl {
+			err = f.whyCreate(ctx, path, err)
+		} else {
+			err = f.whyWrite(ctx, err)
+		}
+		return Node{}, Opened{}, err
+	}
+	if err = checkAttrs(&a); err != nil {
+		f.closeFile(file)
+		return Node{}, Opened{}, err
+	}
+	a.Mode = a.Mode&modePerm | modeRegular
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if d.gone {
+		f.closeFile(file)
+		return Node{}, Opened{}, syscall.ENOENT
+	}
+	f.touch(d, name)
+	if excl {
+		f.learn(a, mode, d)
+		if c := d.dir.children[name]; c != nil {
+			f.detach(c)
+		}
+	}
+	n, _ := f.adopt(d, name, a, since, at)
+	f.changed(n)
+	f.keepsNumber(n, shown)
+	if of.Truncate || excl {
+		f.spans.dropAll(n)
+	}
+	n.file.ver = f.stamp(n.attr)
+	h := f.newHandle(n, flags)
+	w := n.file.writer
+	if w != nil && (w.read || !of.Read) {
+		w.refs++
+		f.closeFile(file)
+	} else {
+		w = &writer{file: file, refs: 1, read: of.Read}
+		n.file.writer = w
+	}
+	f.giveWriter(h, w)
+	f.evict()
+	return f.info(n), Opened{FH: h.fh}, nil
+}
+
+// keepsNumber notes under which spelling a name was asked for, so that it is
+// found under it again.
+func (f *FS) keepsNumber(n *node, shown string) {
+	if f.shown(n) == shown {
+		return
+	}
+	d := n.parent.dir
+	if d.aliases == nil {
+		d.aliases = map[string]*node{}
+	}
+	d.aliases[shown] = n
+}
+
+// learn notes the server's account and umask from a file that we just made.
+func (f *FS) learn(a Attrs, asked uint32, dir *node) {
+	f.creds.umask = (asked&^a.Mode)&0o777 | f.creds.umask&^asked&0o777
+	if a.Valid&sftp.AttrUIDGID != 0 && dir.attr.Mode&syscall.S_ISGID == 0 {
+		f.creds.known, f.creds.uid, f.creds.gid = true, a.UID, a.GID
+	}
+}
+
+// place finds where a new name goes.
+func (f *FS) place(parent uint64, shown string) (d *node, name, path string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d, err = f.getDir(parent)
+	if err != nil {
+		return nil, "", "", err
+	}
+	d.dir.usedAt = time.Now()
+	if len(shown) > 255 {
+		return nil, "", "", syscall.ENAMETOOLONG
+	}
+	name = f.names.remote(shown)
+	if c := f.findChild(d, shown); c != nil {
+		name = c.name
+	}
+	dirPath, err := f.path(d)
+	return d, name, join(dirPath, name), err
+}

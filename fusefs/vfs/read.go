@@ -1,0 +1,279 @@
+package vfs
+
+import (
+	"context"
+	"errors"
+	"io"
+	"syscall"
+
+	"sshfs-bridge/fusefs/sftp"
+)
+
+const (
+	// pieceSize is what one fetch asks for at most: four READs of OpenSSH, which
+	// gives 255 KiB at a time.
+	pieceSize = 4 * 255 << 10
+	// firstRead is what the first read of a file fetches at least.
+	firstRead = 128 << 10
+	// smallFile is the size up to which the first read fetches everything.
+	smallFile = 512 << 10
+	// firstWindow is the window of a reader that has just proven sequential.
+	firstWindow = 512 << 10
+	// nearby is how far from the expected offset a read still counts as
+	// sequential: the kernel sends several at once, in any order.
+	nearby = 512 << 10
+)
+
+// pattern is how one handle reads.
+type pattern struct {
+	next   int64 // where a sequential reader goes on
+	window int64 // how far ahead of it is fetched; 0: random
+	streak int64 // bytes read in sequence
+}
+
+// note takes in a read and says whether it is sequential.
+func (p *pattern) note(off, end int64) bool {
+	if off > p.next+nearby || off < p.next-nearby {
+		*p = pattern{next: end}
+		return false
+	}
+	p.streak += max(0, end-p.next)
+	p.next = max(p.next, end)
+	return true
+}
+
+// widen gives the reader a larger window after it had to wait. What is fetched
+// ahead is at most four times what was read in sequence.
+func (p *pattern) widen(limit int64) {
+	p.window = max(firstWindow, p.window*4)
+	p.window = min(p.window, limit, max(firstWindow, 4*p.streak))
+}
+
+// Read reads. It fills buf, or gives the data as slices that must not be
+// changed; in sequence it waits for nothing once the window is open, at random
+// for one round trip. It is short only at the end of the file.
+func (f *FS) Read(ctx context.Context, fh uint64, buf []byte, off int64) (int, [][]byte, error) {
+	h, err := f.handle(fh)
+	if err != nil {
+		return 0, nil, err
+	}
+	if h.fixed != nil {
+		return readFixed(h.fixed, buf, off), nil, nil
+	}
+	if !h.canRead() || h.n.file == nil {
+		return 0, nil, syscall.EBADF
+	}
+	n := h.n
+	for try := 0; ; try++ {
+		f.mu.Lock()
+		size := int64(n.attr.Size)
+		dirty := n.dirty()
+		f.mu.Unlock()
+		end := min(off+int64(len(buf)), size)
+		if off < 0 || off >= end {
+			return 0, nil, nil
+		}
+		h.mu.Lock()
+		before := h.pat
+		sequential := h.pat.note(off, end)
+		if try > 0 {
+			h.pat, sequential = before, false
+		}
+		pat := h.pat
+		h.mu.Unlock()
+		if dirty && f.spans.covered(n, off) < end {
+			if err := f.flushNode(ctx, n, false); err != nil {
+				return 0, nil, err
+			}
+		}
+		if !sequential && f.spans.covered(n, off) < end {
+			return f.readDirect(ctx, h, buf[:end-off], off)
+		}
+		got, vec, err := f.readSpans(ctx, h, pat, off, end, size)
+		if errors.Is(err, context.Canceled) && ctx.Err() == nil && try < 3 {
+			// Another handle's reader gave up what we waited for.
+			continue
+		}
+		return got, vec, err
+	}
+}
+
+// readDirect reads past the cache: a random reader gets what it asks for.
+func (f *FS) readDirect(ctx context.Context, h *handle, buf []byte, off int64) (int, [][]byte, error) {
+	f.count.misses.Add(1)
+	rf, err := f.readable(ctx, h)
+	if err != nil {
+		return 0, nil, err
+	}
+	got, err := rf.file.ReadAt(ctx, buf, off)
+	f.mu.Lock()
+	f.putFile(rf)
+	f.mu.Unlock()
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	if got > 0 {
+		err = nil
+	}
+	return got, nil, err
+}
+
+// readSpans reads through the cache and reads ahead.
+func (f *FS) readSpans(ctx context.Context, h *handle, pat pattern, off, end, size int64) (int, [][]byte, error) {
+	n := h.n
+	want := end
+	switch {
+	case pat.window == 0 && size <= smallFile:
+		want = size
+	case pat.window == 0 && off == 0:
+		want = min(size, max(end, firstRead))
+	}
+	begin := func(s *span) { f.fetch(h, s) }
+	spans, waits := f.spans.cover(n, off, want, pieceSize, false, begin)
+	if waits {
+		f.count.misses.Add(1)
+		if pat.streak > end-off || off > 0 {
+			h.mu.Lock()
+			h.pat.widen(f.opts.MaxReadAhead)
+			pat.window = h.pat.window
+			h.mu.Unlock()
+		}
+	} else {
+		f.count.hits.Add(1)
+	}
+	if pat.window > 0 {
+		f.readAhead(n, end, size, pat.window, begin)
+	}
+	var vec [][]byte
+	got := 0
+	for _, s := range spans {
+		if s.off >= end {
+			break
+		}
+		select {
+		case <-s.done:
+		case <-ctx.Done():
+			return 0, nil, ctx.Err()
+		}
+		if s.err != nil {
+			if got > 0 {
+				break
+			}
+			return 0, nil, s.err
+		}
+		lo := max(off, s.off) - s.off
+		hi := min(end-s.off, int64(len(s.buf)))
+		if lo >= hi {
+			break
+		}
+		vec = append(vec, s.buf[lo:hi])
+		got += int(hi - lo)
+		if hi < s.end-s.off && s.off+hi < end {
+			break // the file ended earlier than it said
+		}
+	}
+	return got, vec, nil
+}
+
+// readAhead keeps a window in front of a sequential reader on its way, in pieces
+// that are large enough to be worth a request.
+func (f *FS) readAhead(n *node, end, size, window int64, begin func(*span)) {
+	piece := min(pieceSize, max(firstRead, window/4))
+	limit := min(size, end+window)
+	from := f.spans.covered(n, end)
+	for from < limit && (limit-from >= piece || limit == size) {
+		stop := min(from+piece, limit)
+		f.spans.cover(n, from, stop, piece, true, begin)
+		from = f.spans.covered(n, stop)
+	}
+}
+
+// fetch gets a span's data in the background.
+func (f *FS) fetch(h *handle, s *span) {
+	rf, err := f.readable(f.life, h)
+	if err != nil {
+		s.err = err
+		close(s.done)
+		f.spans.remove(s)
+		return
+	}
+	ctx, cancel := context.WithCancel(f.life)
+	f.spans.mu.Lock()
+	s.cancel = cancel
+	f.spans.mu.Unlock()
+	f.spawn(func(context.Context) {
+		defer cancel()
+		got, err := rf.file.ReadAt(ctx, s.buf, s.off)
+		f.mu.Lock()
+		f.putFile(rf)
+		f.mu.Unlock()
+		f.finish(s, got, err)
+	})
+}
+
+// finish completes a span.
+func (f *FS) finish(s *span, got int, err error) {
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	s.buf = s.buf[:got]
+	short := s.err != nil || int64(got) < s.end-s.off
+	close(s.done)
+	if short {
+		// The file is shorter than it was: whoever waits gets this, and the next
+		// reader asks again.
+		f.spans.remove(s)
+	}
+}
+
+// readable gives a file to read h's node from, with a reference for the caller. A
+// handle that was opened without asking the server asks now.
+func (f *FS) readable(ctx context.Context, h *handle) (*readFile, error) {
+	f.mu.Lock()
+	if h.rf != nil {
+		h.rf.refs++
+		defer f.mu.Unlock()
+		return h.rf, nil
+	}
+	n := h.n
+	path, err := f.path(n)
+	ver := n.file.ver
+	f.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	file, a, err := f.r.Open(ctx, path, OpenFlags{Read: true}, 0)
+	if err != nil {
+		return nil, err
+	}
+	if ver.set && a.Valid&sftp.AttrSize != 0 && (ver.size != a.Size || ver.mtime != a.Mtime) && h.w == nil {
+		f.closeFile(file)
+		f.mu.Lock()
+		n.attrAt = zeroTime
+		f.dropData(n)
+		f.mu.Unlock()
+		return nil, syscall.ESTALE
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if h.rf != nil {
+		f.closeFile(file)
+	} else {
+		h.rf = &readFile{file: file, refs: 1}
+		if f.handles[h.fh] != h {
+			// Released meanwhile: ours is the only reference.
+			rf := h.rf
+			h.rf = nil
+			return rf, nil
+		}
+	}
+	h.rf.refs++
+	return h.rf, nil
+}
+
+func readFixed(data, buf []byte, off int64) int {
+	if off < 0 || off >= int64(len(data)) {
+		return 0
+	}
+	return copy(buf, data[off:])
+}

@@ -1,0 +1,155 @@
+package vfs
+
+import (
+	"context"
+	"path"
+	"strings"
+)
+
+// maxLinks bounds the links on one way, as the kernel does.
+const maxLinks = 40
+
+// resolve finds out where a link leads, in SymlinksResolve, and makes the node
+// show what is there. A link that leads out of the tree, to nothing or in a
+// circle stays a link. Nothing is taken from the target's text alone: each step is
+// looked at on the server.
+func (f *FS) resolve(ctx context.Context, n *node) error {
+	if f.opts.Symlinks != SymlinksResolve {
+		return nil
+	}
+	f.mu.Lock()
+	isLink := n.attr.Mode&modeType == modeLink
+	p, err := f.path(n)
+	since := f.tick
+	f.mu.Unlock()
+	if !isLink || err != nil {
+		return nil
+	}
+	target, a, ok := f.follow(ctx, p)
+	if !ok {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n.gone || n.tick > since || n.attr.Mode&modeType != modeLink {
+		return nil
+	}
+	for d := n.parent; d != nil; d = d.parent {
+		if dp, err := f.path(d); err == nil && dp == target {
+			// It leads to a directory that it is in: shown, a walk would not end.
+			return nil
+		}
+	}
+	n.target = &target
+	n.attr = a
+	n.setType(a.Mode)
+	return nil
+}
+
+// follow gives the path, free of links, to which a link leads.
+func (f *FS) follow(ctx context.Context, link string) (string, Attrs, bool) {
+	dir, base := path.Split(link)
+	at := strings.TrimSuffix(dir, "/")
+	rest := []string{base}
+	var a Attrs
+	for links := 0; len(rest) > 0; {
+		name := rest[0]
+		rest = rest[1:]
+		switch name {
+		case "", ".":
+			continue
+		case "..":
+			if at == "" {
+				return "", a, false
+			}
+			at = strings.TrimSuffix(dirOf(at), "/")
+			continue
+		}
+		p := join(at, name)
+		var err error
+		if a, err = f.r.Lstat(ctx, p); err != nil || checkAttrs(&a) != nil {
+			return "", a, false
+		}
+		if a.Mode&modeType != modeLink {
+			at = p
+			continue
+		}
+		if links++; links > maxLinks {
+			return "", a, false
+		}
+		target, err := f.r.Readlink(ctx, p)
+		if err != nil || target == "" {
+			return "", a, false
+		}
+		if strings.HasPrefix(target, "/") {
+			rel, ok := f.insideRoot(target)
+			if !ok {
+				return "", a, false
+			}
+			at, target = "", rel
+		}
+		rest = append(strings.Split(target, "/"), rest...)
+		if len(rest) > 4096 {
+			return "", a, false
+		}
+	}
+	var err error
+	if a, err = f.r.Lstat(ctx, at); err != nil || checkAttrs(&a) != nil || a.Mode&modeType == modeLink {
+		return "", a, false
+	}
+	return at, a, true
+}
+
+func dirOf(p string) string {
+	dir, _ := path.Split(p)
+	return dir
+}
+
+// insideRoot gives what follows the root in an absolute target.
+func (f *FS) insideRoot(target string) (string, bool) {
+	rooted, ok := f.r.(Rooted)
+	if !ok {
+		return "", false
+	}
+	root := rooted.RealRoot()
+	if root == "" {
+		return "", false
+	}
+	if target == root {
+		return ".", true
+	}
+	return strings.CutPrefix(target, strings.TrimSuffix(root, "/")+"/")
+}
+
+// resolveAll resolves the links that a listing showed.
+func (f *FS) resolveAll(ctx context.Context, d *node) {
+	f.mu.Lock()
+	var links []*node
+	if d.dir != nil {
+		for _, c := range d.dir.children {
+			if c.attr.Mode&modeType == modeLink && c.target == nil {
+				links = append(links, c)
+			}
+		}
+	}
+	f.mu.Unlock()
+	for _, n := range links {
+		if ctx.Err() != nil {
+			return
+		}
+		if err := f.resolve(ctx, n); err != nil {
+			f.log.Debug("link not resolved", "path", n.name, "err", err)
+		}
+	}
+}
+
+// belowLink says that a directory is reached through a resolved link: removing
+// something there would empty the link's target. FS.mu is held.
+func (f *FS) belowLink(d *node) bool {
+	for ; d != nil; d = d.parent {
+		if d.target != nil {
+			return true
+		}
+	}
+	return false
+}

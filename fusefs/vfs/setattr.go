@@ -1,0 +1,191 @@
+package vfs
+
+import (
+	"context"
+	"errors"
+	"math"
+	"syscall"
+	"time"
+
+	"sshfs-bridge/fusefs/sftp"
+)
+
+// SetAttr is what a change of attributes asks for; nil fields stay.
+type SetAttr struct {
+	Mode         *uint32
+	UID, GID     *uint32
+	Size         *uint64
+	Atime, Mtime *time.Time
+	// FH is the handle that a truncation came through; 0 for none.
+	FH uint64
+}
+
+// SetAttrs changes attributes: queued behind the writes, without waiting, where
+// the file is open for writing, and in one round trip otherwise. Nothing is sent
+// where nothing would change.
+func (f *FS) SetAttrs(ctx context.Context, ino uint64, s SetAttr) (Attr, time.Duration, error) {
+	if f.opts.ReadOnly {
+		return Attr{}, 0, syscall.EROFS
+	}
+	f.mu.Lock()
+	n, err := f.get(ino)
+	if err != nil {
+		f.mu.Unlock()
+		return Attr{}, 0, err
+	}
+	stale := !n.gone && !f.attrFresh(n)
+	f.mu.Unlock()
+	if stale && (s.UID != nil) != (s.GID != nil) || stale && (s.Atime != nil) != (s.Mtime != nil) {
+		// The protocol sets both of a pair: the other one must be known.
+		if err := f.refresh(ctx, n); err != nil {
+			return Attr{}, 0, err
+		}
+	}
+	f.mu.Lock()
+	a, err := f.wanted(n, s)
+	f.mu.Unlock()
+	if err != nil {
+		return Attr{}, 0, err
+	}
+	if a.Valid != 0 {
+		if err := f.setstat(ctx, n, s.FH, a); err != nil {
+			return Attr{}, 0, err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.attrOf(n), f.attrLeft(n), nil
+}
+
+// wanted is what must be sent to the server. FS.mu is held.
+func (f *FS) wanted(n *node, s SetAttr) (Attrs, error) {
+	var a Attrs
+	fresh := f.attrFresh(n) && !n.guess
+	if s.Size != nil {
+		if n.file == nil {
+			return a, syscall.EINVAL
+		}
+		if *s.Size > math.MaxInt64 {
+			return a, syscall.EFBIG
+		}
+		a.Valid |= sftp.AttrSize
+		a.Size = *s.Size
+	}
+	if s.Mode != nil && n.attr.Mode&modeType != modeLink {
+		mode := *s.Mode & modePerm
+		if !fresh || mode != n.attr.Mode&modePerm {
+			a.Valid |= sftp.AttrMode
+			a.Mode = mode
+		}
+	}
+	if s.UID != nil || s.GID != nil {
+		uid, gid := n.attr.UID, n.attr.GID
+		switch {
+		case f.opts.UID == nil:
+			if s.UID != nil {
+				uid = *s.UID
+			}
+		case s.UID != nil && *s.UID != *f.opts.UID:
+			return a, syscall.EPERM
+		}
+		switch {
+		case f.opts.GID == nil:
+			if s.GID != nil {
+				gid = *s.GID
+			}
+		case s.GID != nil && *s.GID != *f.opts.GID:
+			return a, syscall.EPERM
+		}
+		if uid != n.attr.UID || gid != n.attr.GID {
+			a.Valid |= sftp.AttrUIDGID
+			a.UID, a.GID = uid, gid
+		}
+	}
+	if s.Atime != nil || s.Mtime != nil {
+		a.Valid |= sftp.AttrTimes
+		a.Atime, a.Mtime = n.attr.Atime, n.attr.Mtime
+		if s.Atime != nil {
+			a.Atime = clampTime(*s.Atime)
+		}
+		if s.Mtime != nil {
+			a.Mtime = clampTime(*s.Mtime)
+		}
+	}
+	return a, nil
+}
+
+// clampTime gives a time as the protocol has it: unsigned seconds.
+func clampTime(t time.Time) uint32 {
+	return uint32(min(max(t.Unix(), 0), math.MaxUint32))
+}
+
+// setstat sends a change to the server.
+func (f *FS) setstat(ctx context.Context, n *node, fh uint64, a Attrs) error {
+	f.mu.Lock()
+	if n.file != nil && n.file.writer != nil {
+		w := n.file.writer
+		w.refs++
+		if h := f.handles[fh]; h != nil {
+			h.wrote = true
+		}
+		f.mu.Unlock()
+		err := f.queueSetstat(ctx, n, w, a)
+		f.mu.Lock()
+		f.putWriter(n, w)
+		f.mu.Unlock()
+		return err
+	}
+	path, err := f.path(n)
+	link := n.attr.Mode&modeType == modeLink
+	var rf *readFile
+	if n.gone {
+		// Only its handle still leads to it.
+		for _, h := range f.handles {
+			if h.n == n && h.rf != nil {
+				rf, err = h.rf, nil
+				rf.refs++
+				break
+			}
+		}
+	}
+	f.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	switch {
+	case rf != nil:
+		err = rf.file.Setstat(ctx, a)
+		if err == nil {
+			_, err = rf.file.Flush(ctx)
+		}
+		f.mu.Lock()
+		f.putFile(rf)
+		f.mu.Unlock()
+	case link && f.opts.Symlinks == SymlinksRaw:
+		err = f.r.Lsetstat(ctx, path, a)
+	case link:
+		// A link that is shown as a file keeps its times to itself where the server
+		// cannot set them: a copy must not fail for it.
+		if err = f.r.Lsetstat(ctx, path, a); errors.Is(err, errors.ErrUnsupported) {
+			err = nil
+		}
+	default:
+		err = f.r.Setstat(ctx, path, a)
+	}
+	if err != nil {
+		if a.Valid&sftp.AttrSize != 0 {
+			err = f.whyWrite(ctx, err)
+		}
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.set(n, a)
+	if n.file != nil {
+		n.file.ver = version{}
+		if a.Valid&sftp.AttrSize == 0 && f.attrFresh(n) {
+			n.file.ver = f.stamp(n.attr)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,166 @@
+package vfs
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"sshfs-bridge/fusefs/sftp"
+)
+
+const (
+	// siblingMax is the largest file that is fetched before it is opened, and
+	// siblingBytes what is fetched so for one directory at a time.
+	siblingMax   = 1 << 20
+	siblingBytes = 8 << 20
+	// siblingLimit is how many files are fetched ahead at most.
+	siblingLimit = 64
+	// siblingPause ends a reader's way through a directory.
+	siblingPause = 5 * time.Second
+)
+
+// sequence is how the files of a directory are being opened. It is guarded by
+// FS.mu.
+type sequence struct {
+	last    string // the file opened last
+	lastAt  time.Time
+	streak  int
+	ahead   int    // how many files to be ahead
+	upTo    string // the last one fetched
+	pending int
+	bytes   int64
+}
+
+// noteOpen notices that the files of a directory are read one after another, and
+// fetches the next ones: each costs two round trips that nobody waits for. FS.mu is
+// held.
+func (f *FS) noteOpen(n *node) {
+	d := n.parent
+	if f.strict() || f.opts.NoPrefetch || d == nil || n.gone || !d.dir.complete || f.closed {
+		return
+	}
+	f.sort(d)
+	order := d.dir.order
+	s := &d.dir.seq
+	i, ok := slices.BinarySearchFunc(order, n.name, byName)
+	if !ok {
+		return
+	}
+	now := time.Now()
+	j, known := slices.BinarySearchFunc(order, s.last, byName)
+	next := known && i > j && now.Sub(s.lastAt) < siblingPause
+	for k := j + 1; next && k < i; k++ {
+		// Between the two only what is not read like this.
+		if order[k].file != nil && i-j > 3 {
+			next = false
+		}
+	}
+	s.last, s.lastAt = n.name, now
+	if !next {
+		if i != j || !known {
+			s.streak, s.ahead, s.upTo = 0, 0, ""
+		}
+		return
+	}
+	s.streak++
+	if s.streak < 2 {
+		return
+	}
+	s.ahead = min(max(4, s.ahead*2), siblingLimit)
+	f.fetchSiblings(d, i)
+}
+
+func byName(n *node, name string) int {
+	switch {
+	case n.name < name:
+		return -1
+	case n.name > name:
+		return 1
+	}
+	return 0
+}
+
+// fetchSiblings fetches up to the sequence's distance behind the i-th child. FS.mu
+// is held.
+func (f *FS) fetchSiblings(d *node, i int) {
+	s := &d.dir.seq
+	from := i + 1
+	if s.upTo != "" {
+		if k, ok := slices.BinarySearchFunc(d.dir.order, s.upTo, byName); ok && k+1 > from {
+			from = k + 1
+		}
+	}
+	files := 0
+	for _, c := range d.dir.order[i+1 : min(max(from, i+1), len(d.dir.order))] {
+		if c.file != nil {
+			files++
+		}
+	}
+	for k := from; k < len(d.dir.order) && files < s.ahead; k++ {
+		c := d.dir.order[k]
+		s.upTo = c.name
+		if c.file == nil || c.attr.Mode&modeType != modeRegular {
+			continue
+		}
+		files++
+		size := int64(c.attr.Size)
+		if size == 0 || size > siblingMax || c.file.readers > 0 || c.file.writer != nil || f.spans.covered(c, 0) >= size {
+			continue
+		}
+		if s.pending >= siblingLimit || s.bytes+size > siblingBytes {
+			return
+		}
+		s.pending++
+		s.bytes += size
+		f.startSibling(d, c, size)
+	}
+}
+
+// startSibling fetches a whole file. FS.mu is held.
+func (f *FS) startSibling(d, n *node, size int64) {
+	path, err := f.path(n)
+	since := f.tick
+	n.handles++
+	f.spawn(func(ctx context.Context) {
+		if err == nil {
+			err = f.fetchWhole(ctx, n, path, since)
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if d.dir != nil {
+			d.dir.seq.pending--
+			d.dir.seq.bytes -= size
+		}
+		n.handles--
+		f.drop(n)
+	})
+}
+
+func (f *FS) fetchWhole(ctx context.Context, n *node, path string, since uint64) error {
+	at := time.Now()
+	file, a, err := f.r.Open(ctx, path, OpenFlags{Read: true}, 0)
+	if err != nil {
+		return err
+	}
+	defer f.closeFile(file)
+	if err := checkAttrs(&a); err != nil {
+		return err
+	}
+	if a.Valid&sftp.AttrSize == 0 || a.Mode&modeType != modeRegular || a.Size == 0 || a.Size > siblingMax {
+		return nil
+	}
+	f.mu.Lock()
+	if n.gone || n.file == nil || n.tick > since || n.dirty() {
+		f.mu.Unlock()
+		return nil
+	}
+	f.opened(n, a, since, at)
+	f.mu.Unlock()
+	var spans []*span
+	f.spans.cover(n, 0, int64(a.Size), siblingMax, true, func(s *span) { spans = append(spans, s) })
+	for _, s := range spans {
+		got, rerr := file.ReadAt(ctx, s.buf, s.off)
+		f.finish(s, got, rerr)
+	}
+	return nil
+}

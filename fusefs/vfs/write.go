@@ -1,0 +1,252 @@
+package vfs
+
+import (
+	"context"
+	"math"
+	"syscall"
+	"time"
+
+	"sshfs-bridge/fusefs/sftp"
+)
+
+// Write queues data and waits only for room in the window. kill says that the
+// set-id bits must go. It returns where the data went when that is not off (a
+// handle that appends writes at the end that the server told of).
+func (f *FS) Write(ctx context.Context, fh uint64, data []byte, off int64, kill bool) error {
+	h, err := f.handle(fh)
+	if err != nil {
+		return err
+	}
+	if h.w == nil || !h.canWrite() {
+		return syscall.EBADF
+	}
+	if off < 0 || int64(len(data)) > math.MaxInt64-off {
+		return syscall.EFBIG
+	}
+	n := h.n
+	f.mu.Lock()
+	w := h.w
+	if w.err != nil && h.seen < w.errSeq {
+		h.seen = w.errSeq
+		err := w.err
+		f.mu.Unlock()
+		return err
+	}
+	moved := false
+	if h.flags&syscall.O_APPEND != 0 && int64(n.attr.Size) > off {
+		off, moved = int64(n.attr.Size), true
+	}
+	if h.head != nil && off < xsymSize {
+		h.head = keepHead(h.head, data, off)
+	}
+	end := uint64(off) + uint64(len(data))
+	f.begin(n)
+	h.wrote = true
+	n.attr.Size = max(n.attr.Size, end)
+	n.attr.Mtime = f.serverNow()
+	f.spans.dropRange(n, off, int64(len(data)))
+	strip := kill && n.attr.Mode&(syscall.S_ISUID|syscall.S_ISGID) != 0
+	if strip {
+		n.attr.Mode &^= syscall.S_ISUID | syscall.S_ISGID
+	}
+	mode := n.attr.Mode & modePerm
+	f.mu.Unlock()
+
+	err = w.file.WriteAt(ctx, data, off)
+	if err == nil && strip {
+		err = w.file.Setstat(ctx, Attrs{Valid: sftp.AttrMode, Mode: mode})
+	}
+
+	if err != nil && ctx.Err() == nil {
+		err = f.whyWrite(ctx, err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.end(n)
+	f.spans.dropRange(n, off, int64(len(data)))
+	if moved {
+		f.invals.data(n.ino)
+	}
+	if err != nil && ctx.Err() == nil {
+		f.failed(n, w, h, err)
+	}
+	return err
+}
+
+// begin and end bracket everything that is queued on a node's writer: a flush
+// that happens in between does not make the node clean. FS.mu is held.
+func (f *FS) begin(n *node) {
+	n.file.writing++
+	n.file.changes++
+	f.changed(n)
+}
+
+func (f *FS) end(n *node) {
+	n.file.writing--
+	n.file.changes++
+	f.changed(n)
+}
+
+// failed notes a failure of the writer. h, which reports it now, will not do so
+// again; every other handle will, once. FS.mu is held.
+func (f *FS) failed(n *node, w *writer, h *handle, err error) {
+	w.err = err
+	w.errSeq++
+	if h != nil {
+		h.seen = w.errSeq
+	}
+	// What the file is now, only the server knows.
+	n.attrAt = zeroTime
+	n.file.saved = n.file.changes
+	f.dropData(n)
+	if n.nlookup > 0 {
+		f.invals.attr(n.ino)
+	}
+}
+
+// Flush waits until all that was written to the file is acknowledged, in one
+// round trip and none where nothing was; it is what close(2) waits for.
+func (f *FS) Flush(ctx context.Context, fh uint64) error {
+	h, err := f.handle(fh)
+	if err != nil {
+		return err
+	}
+	if h.w == nil || !h.canWrite() {
+		return nil
+	}
+	err = f.flushHandle(ctx, h, false)
+	if err == nil && h.head != nil {
+		err = f.becomeLink(ctx, h)
+	}
+	return err
+}
+
+// Fsync is Flush, and the server's own fsync.
+func (f *FS) Fsync(ctx context.Context, fh uint64) error {
+	h, err := f.handle(fh)
+	if err != nil {
+		return err
+	}
+	if h.w == nil || !h.canWrite() {
+		return nil
+	}
+	return f.flushHandle(ctx, h, true)
+}
+
+func (f *FS) flushHandle(ctx context.Context, h *handle, sync bool) error {
+	f.mu.Lock()
+	w := h.w
+	dirty := h.n.dirty()
+	f.mu.Unlock()
+	var err error
+	if dirty || sync {
+		err = f.flushNode(ctx, h.n, sync)
+		if err != nil && ctx.Err() != nil {
+			return err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if w.err != nil && h.seen < w.errSeq {
+		h.seen = w.errSeq
+		if err == nil && h.wrote {
+			err = w.err
+		}
+	}
+	return err
+}
+
+// flushNode flushes a node's writer.
+func (f *FS) flushNode(ctx context.Context, n *node, sync bool) error {
+	f.mu.Lock()
+	w := n.file.writer
+	if w == nil {
+		f.mu.Unlock()
+		return nil
+	}
+	w.refs++
+	changes := n.file.changes
+	f.mu.Unlock()
+	a, err := w.file.Flush(ctx)
+	if err == nil && sync {
+		err = w.file.Sync(ctx)
+	}
+	if err == nil {
+		err = checkAttrs(&a)
+	}
+	if err != nil && ctx.Err() == nil {
+		err = f.whyWrite(ctx, err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case err == nil:
+		f.saved(n, w, a, changes)
+	case ctx.Err() == nil:
+		f.failed(n, w, nil, err)
+	}
+	f.putWriter(n, w)
+	return err
+}
+
+// saved takes over what a flush told, which covered everything up to changes.
+func (f *FS) saved(n *node, w *writer, a Attrs, changes uint64) {
+	n.file.saved = max(n.file.saved, changes)
+	if n.dirty() {
+		return
+	}
+	if !w.timed && a.Valid&sftp.AttrTimes != 0 {
+		f.learnClock(a.Mtime)
+	}
+	old := n.attr
+	a.Mode = a.Mode&modePerm | n.attr.Mode&modeType
+	n.attr, n.attrAt, n.guess = a, time.Now(), false
+	f.changed(n)
+	n.file.ver = f.stamp(a)
+	if n.nlookup > 0 && (old.Size != a.Size || old.Mtime != a.Mtime || old.Mode != a.Mode) {
+		f.invals.attr(n.ino)
+	}
+}
+
+// truncateOpen queues a new size on the node's writer.
+func (f *FS) truncateOpen(ctx context.Context, n *node, w *writer, size uint64) error {
+	return f.queueSetstat(ctx, n, w, Attrs{Valid: sftp.AttrSize, Size: size})
+}
+
+// queueSetstat queues a change of attributes behind the writes.
+func (f *FS) queueSetstat(ctx context.Context, n *node, w *writer, a Attrs) error {
+	f.mu.Lock()
+	f.begin(n)
+	if a.Valid&sftp.AttrTimes != 0 {
+		w.timed = true
+	}
+	f.mu.Unlock()
+	err := w.file.Setstat(ctx, a)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil {
+		f.set(n, a)
+	}
+	f.end(n)
+	return err
+}
+
+// set takes over a change of our own. FS.mu is held.
+func (f *FS) set(n *node, a Attrs) {
+	if a.Valid&sftp.AttrSize != 0 && n.file != nil {
+		lo := int64(min(a.Size, n.attr.Size))
+		f.spans.dropRange(n, lo, math.MaxInt64-lo)
+		n.attr.Size = a.Size
+		n.attr.Mtime = f.serverNow()
+	}
+	if a.Valid&sftp.AttrMode != 0 {
+		n.attr.Mode = n.attr.Mode&modeType | a.Mode&modePerm
+	}
+	if a.Valid&sftp.AttrUIDGID != 0 {
+		n.attr.UID, n.attr.GID = a.UID, a.GID
+	}
+	if a.Valid&sftp.AttrTimes != 0 {
+		n.attr.Atime, n.attr.Mtime = a.Atime, a.Mtime
+	}
+	f.changed(n)
+}
