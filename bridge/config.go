@@ -1,8 +1,10 @@
 package bridge
 
 import (
+	"cmp"
 	"log/slog"
 	"os"
+	"os/user"
 	"path/filepath"
 
 	"sshfs-bridge/bridge/api"
@@ -84,8 +86,6 @@ func DefaultConfig() Config {
 		StateDir:    "/var/lib/sshfs-bridge",
 		RunDir:      "/run/sshfs-bridge",
 		Hub:         "/samba-share",
-		UID:         1000,
-		GID:         1000,
 		CacheBytes:  512 << 20,
 		LogLevel:    slog.LevelInfo,
 		LogFormat:   "text",
@@ -97,10 +97,28 @@ func DefaultConfig() Config {
 			Auth:          "guest",
 		},
 	}
+	c.UID, c.GID = defaultOwner()
 	if InContainer() {
 		c.SMB.Ports = []int{445, 139}
 	}
 	return c
+}
+
+// defaultOwner is who owns the files: sshuser of the image, else whoever called
+// sudo, else nobody. smbd works as that account, so it must exist, and it
+// should not be root.
+func defaultOwner() (uid, gid uint32) {
+	u, err := user.Lookup("sshuser")
+	if err != nil {
+		u, err = user.LookupId(cmp.Or(os.Getenv("SUDO_UID"), "1000"))
+	}
+	if err != nil {
+		u, err = user.Lookup("nobody")
+	}
+	if err != nil || parseID(u.Uid, &uid) != nil || parseID(u.Gid, &gid) != nil {
+		return 1000, 1000
+	}
+	return uid, gid
 }
 
 // defaultSSHDir is /ssh where that is mounted, else ~/.ssh of whoever called,

@@ -106,3 +106,9 @@ func (d *desired) merge(configured []Mount) (all []Mount, notes []string) {
 	}
 	return all, notes
 }
+
+// clone is a copy that can be changed without touching the original.
+func (d desired) clone() desired {
+	d.Mounts, d.Unmounted = slices.Clone(d.Mounts), slices.Clone(d.Unmounted)
+	return d
+}

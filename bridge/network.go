@@ -33,23 +33,39 @@ func homeOf(name string) string {
 
 // ShareURL is the address of a share for Finder. It carries user and port,
 // since Finder refuses a local address without them.
-func (c *SMBConfig) ShareURL(share string) string {
-	u := url.URL{Scheme: "smb", Host: c.PublishedHost, Path: "/" + share}
-	if strings.Contains(c.PublishedHost, ":") {
-		u.Host = "[" + c.PublishedHost + "]"
+func (c *Config) ShareURL(share string) string {
+	u := url.URL{Scheme: "smb", Host: c.SMB.PublishedHost, Path: "/" + share, User: url.UserPassword("guest", "")}
+	if strings.Contains(c.SMB.PublishedHost, ":") {
+		u.Host = "[" + c.SMB.PublishedHost + "]"
 	}
-	if c.PublishedPort != 0 && c.PublishedPort != 445 {
-		u.Host = net.JoinHostPort(c.PublishedHost, strconv.Itoa(c.PublishedPort))
+	if c.SMB.PublishedPort != 0 && c.SMB.PublishedPort != 445 {
+		u.Host = net.JoinHostPort(c.SMB.PublishedHost, strconv.Itoa(c.SMB.PublishedPort))
 	}
-	u.User = url.UserPassword("guest", "")
-	if c.Auth == "password" {
-		u.User = url.User(SMBUser)
+	if c.SMB.Auth == "password" {
+		u.User = url.User(c.smbAccount())
 	}
 	return u.String()
 }
 
-// SMBUser is the user name of `auth: password`.
-const SMBUser = "sshfs"
+// smbAccount is the account on whose behalf smbd works: the one with the
+// configured number.
+func (c *Config) smbAccount() string { return userName(c.UID) }
+
+func userName(uid uint32) string {
+	u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
+	if err != nil {
+		return ""
+	}
+	return u.Username
+}
+
+func groupName(gid uint32) string {
+	g, err := user.LookupGroupId(strconv.FormatUint(uint64(gid), 10))
+	if err != nil {
+		return ""
+	}
+	return g.Name
+}
 
 // defaultGateway reads the IPv4 default gateway, where a container's published
 // ports come from; the zero Addr where there is none.

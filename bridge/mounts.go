@@ -1,0 +1,157 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"sshfs-bridge/bridge/api"
+	"sshfs-bridge/bridge/worker"
+)
+
+// prepareMount checks a request and gives the mount its name. existing is set
+// when the very same mount is there already.
+func (s *Supervisor) prepareMount(req api.MountRequest) (m Mount, existing *unit, err error) {
+	m = Mount{MountSpec: req.Spec, Source: api.SourceCommand}
+	if req.Source == api.SourceSSHFS {
+		m.Source = api.SourceSSHFS
+	}
+	named := m.Name != ""
+	if !named {
+		m.Name = DeriveName(m.Remote)
+		if m.Mountpoint != "" {
+			m.Name = tidyName(filepath.Base(m.Mountpoint))
+		}
+	}
+	if ps := CheckSpec(m.MountSpec); len(ps) > 0 {
+		return m, nil, &api.Error{Code: api.CodeInvalid, Mount: m.Name, Message: joinProblems(ps)}
+	}
+	if m.Mountpoint != "" {
+		if fi, err := os.Stat(m.Mountpoint); err != nil || !fi.IsDir() {
+			return m, nil, &api.Error{Code: api.CodeInvalid, Mount: m.Name, Message: fmt.Sprintf("the mount point %s is no directory that exists", m.Mountpoint)}
+		}
+	}
+	base := m.Name
+	for n := 2; ; n++ {
+		u := s.find(m.Name)
+		if u == nil {
+			return m, nil, nil
+		}
+		if sameRequest(u.m.MountSpec, m.MountSpec) {
+			return m, u, nil
+		}
+		if named || n > 99 {
+			return m, nil, &api.Error{
+				Code: api.CodeExists, Mount: m.Name, Message: fmt.Sprintf("the name %q is taken by the mount of %s", m.Name, u.m.Remote),
+				Hint: "give another name (sshfs-bridge mount REMOTE NAME), or unmount that one first",
+			}
+		}
+		m.Name = base + "-" + strconv.Itoa(n)
+	}
+}
+
+// sameRequest compares two specs of mounts.
+func sameRequest(a, b api.MountSpec) bool {
+	return sameMount(Mount{MountSpec: a}, Mount{MountSpec: b})
+}
+
+func joinProblems(ps []api.Problem) string {
+	text := ""
+	for i, p := range ps {
+		if i > 0 {
+			text += "; "
+		}
+		text += p.String()
+	}
+	return text
+}
+
+// enlist makes a mount part of the desired state for as long as this process
+// runs; persist keeps it. Callers hold the right to change.
+func (s *Supervisor) persist(m Mount) error {
+	if m.Source != api.SourceCommand || m.Mountpoint != "" {
+		return nil
+	}
+	s.mu.Lock()
+	next := s.des.clone()
+	dir := s.c.StateDir
+	configured := slices.ContainsFunc(s.c.Mounts, func(c Mount) bool { return sameName(c.Name, m.Name) })
+	s.mu.Unlock()
+	if configured {
+		// The configuration names this mount, and it was unmounted: it is
+		// wanted again as it is written there.
+		next.remove(m.Name)
+	} else {
+		next.add(m.MountSpec)
+	}
+	return s.saveDesired(next, dir)
+}
+
+func (s *Supervisor) saveDesired(next desired, dir string) error {
+	if err := next.save(dir); err != nil {
+		s.setProblem("state", err.Error())
+		return &api.Error{Code: api.CodeInternal, Message: err.Error(), Hint: "make room in, or write access to, " + dir}
+	}
+	s.setProblem("state", "")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.des = next
+	return nil
+}
+
+// Unmount takes a mount out of the desired state and down; what was written
+// may take drain to land.
+func (s *Supervisor) Unmount(ctx context.Context, name string, drain time.Duration) error {
+	if err := s.lockChange(ctx); err != nil {
+		return err
+	}
+	defer s.unlockChange()
+	u := s.find(name)
+	if u == nil {
+		return &api.Error{Code: api.CodeNotFound, Mount: name, Message: fmt.Sprintf("there is no mount called %q", name)}
+	}
+	s.mu.Lock()
+	next := s.des.clone()
+	dir := s.c.StateDir
+	s.mu.Unlock()
+	next.remove(u.m.Name)
+	if u.m.Source == api.SourceConfig || u.m.Source == api.SourceEnvironment {
+		next.Unmounted = append(next.Unmounted, u.m.Name)
+	}
+	if u.m.Source != api.SourceSSHFS {
+		if err := s.saveDesired(next, dir); err != nil {
+			return err
+		}
+	}
+	s.removeUnit(u, drain)
+	return nil
+}
+
+// hostKey forgets the accepted keys of a mount's host, and with accept lets
+// the mount try again, which accepts the key that the server has now.
+func (s *Supervisor) hostKey(_ context.Context, u *unit, accept bool) ([]string, error) {
+	c := s.Config()
+	if u.m.SSHDir != "" {
+		c.SSHDir = u.m.SSHDir
+	}
+	gone, err := s.keys.forget(hostNames(u.m.MountSpec, &c))
+	if err != nil {
+		return nil, &api.Error{Code: api.CodeInternal, Mount: u.m.Name, Message: "host keys not changed: " + err.Error()}
+	}
+	if !accept {
+		return gone, nil
+	}
+	if len(gone) == 0 && u.reason() == worker.ReasonHostKey {
+		return nil, &api.Error{
+			Code: api.CodeNotUp, Mount: u.m.Name, Message: "the key at fault is not one that was accepted here: " + u.status().Cause,
+			Hint: "take that line out of known_hosts in the SSH directory (ssh-keygen -R HOST), then run `sshfs-bridge login " + u.m.Name + "`",
+		}
+	}
+	// The worker holds the keys that it was started with: a new one starts.
+	u.restart()
+	return gone, nil
+}

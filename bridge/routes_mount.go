@@ -1,0 +1,233 @@
+package bridge
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"sshfs-bridge/bridge/api"
+	"sshfs-bridge/bridge/worker"
+)
+
+// postMount adds a mount and tells what comes of it, line by line.
+func (s *Supervisor) postMount(w http.ResponseWriter, r *http.Request) error {
+	req, err := readJSON[api.MountRequest](r)
+	if err != nil {
+		return err
+	}
+	ctx := r.Context()
+	if err := s.lockChange(ctx); err != nil {
+		return err
+	}
+	locked := true
+	unlock := func() {
+		if locked {
+			locked = false
+			s.unlockChange()
+		}
+	}
+	defer unlock()
+	if s.isStopping() {
+		return errStopping(req.Spec.Name)
+	}
+	m, u, err := s.prepareMount(req)
+	if err != nil {
+		return err
+	}
+	events, cancel := s.bus.subscribe(m.Name)
+	defer cancel()
+	fresh := u == nil
+	if fresh {
+		u = s.addUnit(m)
+	}
+	leave := func() {}
+	if req.Interactive {
+		leave = u.attend()
+	}
+	defer leave()
+	if fresh {
+		if req.KeepTrying || req.NoWait {
+			if err := s.persist(m); err != nil {
+				u.cancel()
+				s.dropUnit(u)
+				return err
+			}
+		}
+		u.start()
+	}
+	// One remote that takes its time must not keep others from being added.
+	unlock()
+
+	st := newStream(w)
+	if req.NoWait {
+		return s.done(st, u)
+	}
+	o := awaitOptions{interactive: req.Interactive, keep: req.KeepTrying, asked: fresh}
+	if now := u.status().State; !fresh && now != api.StateUp && now != api.StateIdle {
+		// Whoever asks for it again wants it tried again.
+		o.again, o.asked = u.login() == nil, true
+	}
+	failed := s.await(ctx, st, u, events, o)
+	if failed == nil && fresh && !req.KeepTrying {
+		if err := s.persistLocked(ctx, m); err != nil {
+			failed = apiError(err)
+		}
+	}
+	switch {
+	case failed == nil:
+		return s.done(st, u)
+	case fresh && !req.KeepTrying:
+		s.takeBack(u)
+	}
+	_ = st.send(api.Event{Time: time.Now().UTC(), Kind: api.EventFailed, Mount: u.m.Name, Error: failed})
+	return nil
+}
+
+// persistLocked is persist with the right to change.
+func (s *Supervisor) persistLocked(ctx context.Context, m Mount) error {
+	if err := s.lockChange(ctx); err != nil {
+		return err
+	}
+	defer s.unlockChange()
+	return s.persist(m)
+}
+
+// takeBack removes a mount that never came up.
+func (s *Supervisor) takeBack(u *unit) {
+	if err := s.lockChange(context.Background()); err != nil {
+		return
+	}
+	defer s.unlockChange()
+	if s.find(u.m.Name) == u {
+		s.removeUnit(u, time.Second)
+	}
+}
+
+func (s *Supervisor) done(st *stream, u *unit) error {
+	status := s.unitStatus(u)
+	_ = st.send(api.Event{Time: time.Now().UTC(), Kind: api.EventDone, Mount: u.m.Name, Status: &status})
+	return nil
+}
+
+// postLogin lets a mount try again, with a person to answer.
+func (s *Supervisor) postLogin(w http.ResponseWriter, r *http.Request) error {
+	u, err := s.unitOf(r)
+	if err != nil {
+		return err
+	}
+	req, err := readJSON[api.MountRequest](r)
+	if err != nil {
+		return err
+	}
+	events, cancel := s.bus.subscribe(u.m.Name)
+	defer cancel()
+	if req.Interactive {
+		defer u.attend()()
+	}
+	if u.status().State != api.StateUp {
+		if err := u.login(); err != nil {
+			return &api.Error{Code: api.CodeInternal, Mount: u.m.Name, Message: err.Error()}
+		}
+	}
+	st := newStream(w)
+	if u.status().State == api.StateUp {
+		return s.done(st, u)
+	}
+	if failed := s.await(r.Context(), st, u, events, awaitOptions{interactive: req.Interactive, again: true, asked: true}); failed != nil {
+		_ = st.send(api.Event{Time: time.Now().UTC(), Kind: api.EventFailed, Mount: u.m.Name, Error: failed})
+		return nil
+	}
+	return s.done(st, u)
+}
+
+// awaitOptions say how await ends.
+type awaitOptions struct {
+	interactive bool
+	keep        bool // a mount that keeps trying counts as done
+	again       bool // the present state is old: only a new one counts
+	asked       bool // the people have their chance already
+}
+
+// await passes events on until the mount is up, or says why it is not.
+func (s *Supervisor) await(ctx context.Context, st *stream, u *unit, events <-chan api.Event, o awaitOptions) *api.Error {
+	asked := o.asked
+	settle := func(state api.State, cause string) (bool, *api.Error) {
+		switch {
+		case state == api.StateUp, state == api.StateIdle && u.m.OnDemand:
+			return true, nil
+		case state == api.StateNeedsLogin && o.interactive && !asked:
+			asked = true
+			if u.login() == nil {
+				return false, nil
+			}
+		case state == api.StateDegraded, state == api.StateMounting && cause != "":
+			if o.keep {
+				return true, nil
+			}
+		case !state.NeedsPerson() && state != api.StateUnmounting:
+			return false, nil
+		}
+		return true, failure(u, state, cause)
+	}
+	if !o.again {
+		now := u.status()
+		if over, failed := settle(now.State, now.Cause); over {
+			return failed
+		}
+		for i := range now.Questions {
+			_ = st.send(api.Event{Time: time.Now().UTC(), Kind: api.EventQuestion, Mount: u.m.Name, Question: &now.Questions[i]})
+		}
+	}
+	tick := time.NewTicker(keepAliveEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case e, ok := <-events:
+			if !ok {
+				return errStopping(u.m.Name)
+			}
+			if err := st.send(e); err != nil {
+				return &api.Error{Code: api.CodeUnavailable, Mount: u.m.Name, Message: "given up by the caller"}
+			}
+			if e.Kind == api.EventRemoved {
+				return &api.Error{Code: api.CodeNotFound, Mount: u.m.Name, Message: "unmounted meanwhile"}
+			}
+			if e.Kind != api.EventState {
+				continue
+			}
+			if over, failed := settle(e.State, e.Cause); over {
+				return failed
+			}
+		case <-tick.C:
+			_ = st.keepAlive() // a reader that has gone ends ctx
+		case <-ctx.Done():
+			return &api.Error{Code: api.CodeUnavailable, Mount: u.m.Name, Message: "given up by the caller"}
+		}
+	}
+}
+
+// failure says why a mount did not come up, and what to do.
+func failure(u *unit, state api.State, cause string) *api.Error {
+	e := &api.Error{Code: api.CodeNotUp, Mount: u.m.Name, Message: u.m.Remote + ": " + cause}
+	if cause == "" {
+		e.Message = u.m.Remote + ": the mount is " + string(state)
+	}
+	switch u.reason() {
+	case worker.ReasonUnreachable:
+		e.Hint = "check the host's name, its port (-p) and the network; --keep-trying keeps the mount until it answers"
+	case worker.ReasonHostKey:
+		e.Hint = "if the server was set up anew, take its old line out of known_hosts; otherwise somebody may be listening in"
+	case worker.ReasonLogin:
+		e.Hint = "check the user name and the key (-i), and that the server knows it; nothing is tried again by itself"
+	case worker.ReasonNeedsPerson:
+		e.Hint = "run this on a terminal (docker exec -it), where it can be asked"
+	case worker.ReasonNoPath, worker.ReasonNotDirectory:
+		e.Hint = "give the path of a directory on the server, after the colon"
+	case worker.ReasonPermission:
+		e.Hint = "this user may not see that directory on the server"
+	case worker.ReasonConfig:
+		e.Code = api.CodeInvalid
+	case worker.ReasonNone, worker.ReasonOther:
+	}
+	return e
+}

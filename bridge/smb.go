@@ -1,0 +1,290 @@
+package bridge
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/renameio/v2"
+
+	"sshfs-bridge/bridge/api"
+	"sshfs-bridge/bridge/smbd"
+	"sshfs-bridge/smbconf"
+)
+
+// smbServer is what the supervisor needs of smbd; *smbd.Server is one.
+type smbServer interface {
+	Check(context.Context) error
+	Run(context.Context) error
+	Status() smbd.Status
+	Reload(context.Context) error
+	CloseShare(context.Context, string) error
+	SetPassword(ctx context.Context, user, password string) error
+	Sessions(context.Context) (int, error)
+}
+
+// smbRunner writes smb.conf and keeps smbd running, whatever keeps it from
+// starting at first: the mounts go on without it.
+type smbRunner struct {
+	s *Supervisor
+	// newServer and detect are replaced by tests.
+	newServer func(smbd.Options) smbServer
+	detect    func(ctx context.Context, program string) (smbconf.Version, error)
+
+	// write serialises the file and the reloads; it is held while smbd is told.
+	write sync.Mutex
+
+	mu      sync.Mutex
+	version smbconf.Version // GUARDED_BY(mu), zero until it is known
+	srv     smbServer       // GUARDED_BY(mu), nil until it was made
+	hidden  []string        // GUARDED_BY(mu), mounts that are leaving
+	fault   string          // GUARDED_BY(mu), why smbd cannot be started
+	since   time.Time       // GUARDED_BY(mu), of fault
+}
+
+func newSMBRunner(s *Supervisor) *smbRunner {
+	return &smbRunner{
+		s: s, since: time.Now().UTC(), detect: smbconf.DetectVersion,
+		newServer: func(o smbd.Options) smbServer { return smbd.New(o) },
+	}
+}
+
+// retry is the pause after a start that failed: a busy port or a missing
+// program is mended by a person, who wants to see the effect soon.
+const smbRetry = 5 * time.Second
+
+// run keeps smbd running until ctx ends, and returns when smbd has ended.
+func (r *smbRunner) run(ctx context.Context) {
+	if !r.s.Config().SMB.Enabled {
+		return
+	}
+	for ctx.Err() == nil {
+		err := r.runOnce(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		r.setFault(err)
+		t := time.NewTimer(smbRetry)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+		}
+	}
+}
+
+func (r *smbRunner) runOnce(ctx context.Context) error {
+	c := r.s.Config()
+	v, err := r.detect(ctx, c.SMB.Program)
+	if err != nil {
+		return err
+	}
+	srv := r.newServer(r.options(&c))
+	if err := srv.Check(ctx); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.version = v
+	r.mu.Unlock()
+	if err := r.writeConf(ctx, &c); err != nil {
+		return err
+	}
+	if c.SMB.Auth == "password" {
+		if err := r.setPassword(ctx, srv, &c); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	r.srv, r.fault = srv, ""
+	r.mu.Unlock()
+	r.s.setProblem("smbd", "")
+	return srv.Run(ctx)
+}
+
+func (r *smbRunner) options(c *Config) smbd.Options {
+	sc := smbconf.Default(smbconf.Version{}, c.smbDir(), c.smbPrivateDir())
+	o := smbd.Options{
+		Program: c.SMB.Program, Exe: r.s.o.Exe, ConfPath: c.smbConfPath(),
+		Dirs: smbd.Dirs{
+			Private: sc.Dirs.Private, Lock: sc.Dirs.Lock, State: sc.Dirs.State,
+			Cache: sc.Dirs.Cache, PID: sc.Dirs.PID, NCALRPC: sc.Dirs.NCALRPC,
+		},
+		Keep: []string{c.smbPrivateDir()}, Listen: c.smbListen(), ProbeShare: HubShare,
+		Logger: r.s.log.With("unit", "smbd"), OnState: r.onState,
+	}
+	for _, dir := range []string{c.SSHDir, c.StateDir, c.ControlDir()} {
+		if fi, err := os.Stat(dir); err == nil && fi.IsDir() {
+			o.Cover = append(o.Cover, dir)
+		}
+	}
+	if c.SMB.Auth == "password" {
+		o.User, o.Password = c.smbAccount(), readPassword(c)
+	}
+	return o
+}
+
+// onState tells about a change of smbd's state.
+func (r *smbRunner) onState(st smbd.Status) {
+	r.s.bus.publish(api.Event{Kind: api.EventSMB, Message: smbState(st.State), Cause: st.Cause})
+}
+
+func smbState(s smbd.State) string {
+	switch s {
+	case smbd.StateReady:
+		return "up"
+	case smbd.StateSick:
+		return "unhealthy"
+	case smbd.StateStarting, smbd.StateBackoff, smbd.StateStopped:
+		return string(s)
+	default:
+		return string(s)
+	}
+}
+
+// setFault tells once why smbd does not start.
+func (r *smbRunner) setFault(err error) {
+	text := "smbd does not start"
+	var busy *smbd.PortBusyError
+	switch {
+	case errors.As(err, &busy):
+		text = fmt.Sprintf("smbd does not start: %v: stop that one, or choose other ports (smb.ports)", err)
+	case err != nil:
+		text = fmt.Sprintf("smbd does not start: %v", err)
+	}
+	r.mu.Lock()
+	known := r.fault == text
+	if !known {
+		r.fault, r.since = text, time.Now().UTC()
+	}
+	r.srv = nil
+	r.mu.Unlock()
+	r.s.setProblem("smbd", text)
+	if known {
+		return
+	}
+	r.s.log.Error("no shares: the mounts go on without smbd", "err", text)
+	r.s.bus.publish(api.Event{Kind: api.EventSMB, Message: "backoff", Cause: text})
+}
+
+// server is the present smbd, nil where there is none.
+func (r *smbRunner) server() smbServer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.srv
+}
+
+func (r *smbRunner) status() api.SMBStatus {
+	c := r.s.Config()
+	st := api.SMBStatus{
+		State: "off", Ports: c.SMB.Ports, Auth: c.SMB.Auth,
+		PublishedHost: c.SMB.PublishedHost, PublishedPort: c.SMB.PublishedPort,
+	}
+	r.mu.Lock()
+	srv := r.srv
+	st.Since, st.Cause = r.since, r.fault
+	r.mu.Unlock()
+	switch {
+	case !c.SMB.Enabled:
+		st.Cause = ""
+	case srv != nil:
+		now := srv.Status()
+		st.State, st.Since, st.Cause = smbState(now.State), now.Since.UTC(), now.Cause
+		st.PID, st.Restarts = now.PID, now.Restarts
+	case st.Cause != "":
+		st.State = "backoff"
+	default:
+		st.State = "starting"
+	}
+	return st
+}
+
+// changed brings smb.conf up to date with the mounts, and tells smbd.
+func (r *smbRunner) changed() {
+	srv := r.server()
+	if srv == nil {
+		return // the file is written before the next start
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	c := r.s.Config()
+	if err := r.writeConf(ctx, &c); err != nil {
+		r.s.log.Error("smb.conf not written, the old one stays", "err", err)
+		return
+	}
+	if err := srv.Reload(ctx); err != nil {
+		r.s.log.Warn("smbd did not read its configuration again", "err", err)
+	}
+}
+
+// hide takes a mount's share away; the unit of that name goes next.
+func (r *smbRunner) hide(name string) {
+	r.mu.Lock()
+	r.hidden = append(r.hidden, name)
+	r.mu.Unlock()
+	r.changed()
+}
+
+// show ends hide, when the unit is gone.
+func (r *smbRunner) show(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i := slices.Index(r.hidden, name); i >= 0 {
+		r.hidden = slices.Delete(r.hidden, i, i+1)
+	}
+}
+
+// writeConf writes smb.conf when it differs from what is there.
+func (r *smbRunner) writeConf(_ context.Context, c *Config) error {
+	r.write.Lock()
+	defer r.write.Unlock()
+	r.mu.Lock()
+	v, hidden := r.version, slices.Clone(r.hidden)
+	r.mu.Unlock()
+	var mounts []Mount
+	for _, u := range r.s.allUnits() {
+		if !slices.Contains(hidden, u.m.Name) {
+			mounts = append(mounts, u.m)
+		}
+	}
+	sc, err := c.SMBConf(v, mounts)
+	if err != nil {
+		return fmt.Errorf("smb.conf: %w", err)
+	}
+	data, err := sc.Render()
+	if err != nil {
+		return fmt.Errorf("smb.conf: %w", err)
+	}
+	path := c.smbConfPath()
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("smb.conf: %w", err)
+	}
+	for _, dir := range []string{sc.Dirs.Log, sc.Dirs.Private} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("smbd's directories: %w", err)
+		}
+	}
+	if err := renameio.WriteFile(path, data, 0o644); err != nil {
+		return fmt.Errorf("smb.conf: %w", err)
+	}
+	return nil
+}
+
+// closeShare makes clients let go of a mount's share.
+func (r *smbRunner) closeShare(ctx context.Context, m Mount) {
+	srv := r.server()
+	if srv == nil || m.Mountpoint != "" {
+		return
+	}
+	if err := srv.CloseShare(ctx, m.Name); err != nil && ctx.Err() == nil {
+		r.s.log.Warn("clients not disconnected from the share", "mount", m.Name, "err", err)
+	}
+}

@@ -1,0 +1,163 @@
+package bridge
+
+import (
+	"context"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"sshfs-bridge/bridge/api"
+	"sshfs-bridge/bridge/mounttree"
+	"sshfs-bridge/bridge/worker"
+)
+
+// system is the machine as the supervisor needs it: the mount tree, the
+// kernel's mounts, worker processes. Tests put another in its place.
+type system interface {
+	setup(ctx context.Context) error
+	teardown(ctx context.Context) error
+	mountpoint(m Mount) string
+	mount(m Mount) (*os.File, error)
+	detach(m Mount, lazy bool) error
+	release(m Mount) error
+	start(ctx context.Context, m Mount, dev *os.File, interactive bool, onEvent func(worker.Event)) (mountWorker, error)
+}
+
+// realSystem is this machine.
+type realSystem struct {
+	s    *Supervisor
+	tree *mounttree.Tree
+}
+
+func newRealSystem(s *Supervisor) *realSystem {
+	return &realSystem{s: s, tree: mounttree.New(mounttree.Options{
+		RunDir: s.o.Config.RunDir, Hub: s.o.Config.Hub, Logger: s.log,
+	})}
+}
+
+func (r *realSystem) setup(ctx context.Context) error    { return r.tree.Setup(ctx) }
+func (r *realSystem) teardown(ctx context.Context) error { return r.tree.Teardown(ctx) }
+
+func (r *realSystem) mountpoint(m Mount) string {
+	if m.Mountpoint != "" {
+		return m.Mountpoint
+	}
+	return r.tree.Mountpoint(m.Name)
+}
+
+func (r *realSystem) mount(m Mount) (*os.File, error) {
+	if m.Mountpoint == "" {
+		if err := r.tree.Add(m.Name); err != nil {
+			return nil, err
+		}
+	}
+	return mountFUSE(mountOptions{
+		Mountpoint: r.mountpoint(m), Source: m.Remote, ReadOnly: m.ReadOnly,
+		// smbd reads as the user of the files, and root looks after it.
+		AllowOther: true, DefaultPermissions: m.RemoteIDs,
+	})
+}
+
+func (r *realSystem) detach(m Mount, lazy bool) error {
+	if m.Mountpoint == "" {
+		return r.tree.Detach(m.Name, lazy)
+	}
+	flags := unix.UMOUNT_NOFOLLOW
+	if lazy {
+		flags |= unix.MNT_DETACH
+	}
+	switch err := unix.Unmount(m.Mountpoint, flags); err {
+	case nil, unix.EINVAL, unix.ENOENT: // EINVAL: nothing is mounted there
+		return nil
+	default:
+		return &os.PathError{Op: "unmount", Path: m.Mountpoint, Err: err}
+	}
+}
+
+func (r *realSystem) release(m Mount) error {
+	if m.Mountpoint != "" {
+		return nil
+	}
+	return r.tree.Remove(m.Name)
+}
+
+func (r *realSystem) start(ctx context.Context, m Mount, dev *os.File, interactive bool, onEvent func(worker.Event)) (mountWorker, error) {
+	c := r.s.Config()
+	spec := worker.Spec{
+		Mount: resolveSpec(m.MountSpec, &c), SSHDir: c.SSHDir, AgentSocket: c.AgentSocket,
+		AcceptedHostKeys: r.s.keys.lines(), LogLevel: c.LogLevel, CacheBytes: c.CacheBytes,
+		Interactive: interactive,
+	}
+	if m.SSHDir != "" {
+		spec.SSHDir = m.SSHDir
+	}
+	cred := credentialOf(spec.SSHDir)
+	spec.HomeDir = homeDirOf(spec.SSHDir)
+	if cred != nil {
+		cred.Groups = agentGroups(spec)
+	}
+	// A worker ends when it is told to, after what was written has landed; the
+	// end of ctx must not kill it.
+	p, err := worker.Start(context.WithoutCancel(ctx), worker.StartOptions{
+		Exe: r.s.o.Exe, Dev: dev, Spec: spec, Credential: cred,
+		Logger: r.s.log.With("mount", m.Name), OnEvent: onEvent,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// resolveSpec fills in what the mount leaves to the supervisor's settings.
+func resolveSpec(m api.MountSpec, c *Config) api.MountSpec {
+	if !m.RemoteIDs {
+		uid, gid := ptrOr(m.UID, c.UID), ptrOr(m.GID, c.GID)
+		m.UID, m.GID = &uid, &gid
+	}
+	if m.Cache == "" {
+		m.Cache = "default"
+	}
+	if m.Symlinks == "" {
+		m.Symlinks = "xsym"
+		if m.Mountpoint != "" {
+			m.Symlinks = "raw"
+		}
+	}
+	return m
+}
+
+// credentialOf is who may read the keys: the owner of the directory that
+// holds them. It is nil where this process cannot become another.
+func credentialOf(sshDir string) *worker.Credential {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	const nobody = 65534
+	var st syscall.Stat_t
+	if err := syscall.Stat(sshDir, &st); err != nil {
+		return &worker.Credential{UID: nobody, GID: nobody}
+	}
+	return &worker.Credential{UID: st.Uid, GID: st.Gid}
+}
+
+// agentGroups lets a worker use an agent's socket that belongs to a group, as
+// Docker Desktop's does.
+func agentGroups(spec worker.Spec) []uint32 {
+	sock := spec.AgentSocket
+	if spec.Mount.AgentSocket != "" {
+		sock = spec.Mount.AgentSocket
+	}
+	var st syscall.Stat_t
+	if sock == "" || syscall.Stat(sock, &st) != nil || st.Mode&0o060 != 0o060 {
+		return nil
+	}
+	return []uint32{st.Gid}
+}
+
+func ptrOr(p *uint32, v uint32) uint32 {
+	if p != nil {
+		return *p
+	}
+	return v
+}

@@ -1,0 +1,157 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sshfs-bridge/bridge/api"
+	"sshfs-bridge/bridge/worker"
+)
+
+// errUnmounted says that somebody else unmounted the mount.
+var errUnmounted = errors.New("unmounted by somebody else")
+
+// run keeps the mount mounted until ctx ends, then takes it down.
+func (u *unit) run(ctx context.Context) {
+	defer close(u.done)
+	var policy restartPolicy
+	for {
+		err := u.serve(ctx)
+		if ctx.Err() != nil {
+			u.takeDown()
+			return
+		}
+		u.cleanUp()
+		if errors.Is(err, errUnmounted) && u.m.Mountpoint != "" {
+			// A drop-in's mount belongs to whoever made it: unmounted means gone.
+			u.setState(worker.StateEvent{State: api.StateUnmounting, Cause: err.Error()})
+			if err := u.parts.release(u.m); err != nil {
+				u.log.Debug("mount point not removed", "err", err)
+			}
+			go u.parts.gone(u)
+			return
+		}
+		pause, spent := policy.died(time.Now())
+		u.died(err, pause, spent)
+		u.rest(ctx, pause)
+		if ctx.Err() != nil {
+			u.takeDown()
+			return
+		}
+		u.setState(worker.StateEvent{State: api.StateMounting})
+	}
+}
+
+// serve mounts, starts a worker and stays with it until it ends or ctx does.
+func (u *unit) serve(ctx context.Context) error {
+	dev, err := u.parts.mount(u.m)
+	if err != nil {
+		return fmt.Errorf("mount %s: %w", u.m.Name, err)
+	}
+	proc, err := u.parts.start(ctx, u.m, dev, u.attended(), u.onEvent)
+	if err != nil {
+		return fmt.Errorf("start the worker of %s: %w", u.m.Name, err)
+	}
+	u.setWorker(proc)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-proc.Done():
+		if err := proc.Err(); err != nil {
+			return fmt.Errorf("the worker ended: %w", err)
+		}
+		return errUnmounted
+	}
+}
+
+func (u *unit) setWorker(p mountWorker) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.proc, u.st.WorkerPID = p, 0
+	if p != nil {
+		u.st.WorkerPID = p.PID()
+	}
+}
+
+// died tells about a worker that ended by itself.
+func (u *unit) died(err error, pause time.Duration, spent bool) {
+	u.mu.Lock()
+	u.st.Restarts++
+	n := u.st.Restarts
+	u.mu.Unlock()
+	if spent {
+		u.setState(worker.StateEvent{
+			State: api.StateFailed, Reason: worker.ReasonOther, NextAttempt: time.Now().Add(pause),
+			Cause: fmt.Sprintf("%v; given up after %d times within %s, see `sshfs-bridge logs %s`", err, restartBudget, restartWindow, u.m.Name),
+		})
+		return
+	}
+	u.log.Warn("worker is being started again", "err", err, "attempt", n, "dur", pause)
+	u.setState(worker.StateEvent{State: api.StateMounting, Cause: err.Error(), Attempts: n})
+	u.parts.publish(api.Event{Kind: api.EventRestart, Mount: u.m.Name, Cause: err.Error(), Attempts: n})
+}
+
+// rest waits for the pause, a person's wish or the end.
+func (u *unit) rest(ctx context.Context, pause time.Duration) {
+	t := time.NewTimer(pause)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-u.wake:
+	case <-ctx.Done():
+	}
+}
+
+// cleanUp clears what a dead worker left: the mount would answer every call
+// with an error, and an smbd that stands in it would keep it.
+func (u *unit) cleanUp() {
+	if p := u.worker(); p != nil {
+		p.Kill()
+	}
+	u.setWorker(nil)
+	u.dropQuestions()
+	if err := u.parts.detach(u.m, true); err != nil {
+		u.log.Error("dead mount not detached", "err", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	u.parts.closeShare(ctx, u.m)
+}
+
+// takeDown ends the mount for good: clients let go, what was written lands,
+// the mount goes, and lazily when somebody still holds it.
+func (u *unit) takeDown() {
+	u.setState(worker.StateEvent{State: api.StateUnmounting})
+	u.mu.Lock()
+	proc, drain := u.proc, u.drainTime
+	u.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), drain)
+	defer cancel()
+	if proc != nil {
+		u.parts.closeShare(ctx, u.m)
+		if err := proc.Drain(ctx); err != nil {
+			u.log.Warn("not everything written has landed", "err", err)
+		}
+	}
+	if err := u.parts.detach(u.m, false); err != nil {
+		u.log.Info("mount in use, detached lazily", "err", err)
+		if err := u.parts.detach(u.m, true); err != nil {
+			u.log.Error("mount not detached", "err", err)
+		}
+	}
+	if proc != nil {
+		// The worker ends by itself once nobody holds the mount any more.
+		stop, cancel := context.WithTimeout(context.Background(), min(drain, 2*time.Second))
+		defer cancel()
+		if err := proc.Stop(stop); err != nil {
+			u.log.Debug("worker ended", "err", err)
+		}
+	}
+	u.setWorker(nil)
+	u.dropQuestions()
+	if err := u.parts.release(u.m); err != nil {
+		u.log.Warn("mount point not removed", "err", err)
+	}
+}
