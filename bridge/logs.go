@@ -134,3 +134,5 @@ func flatten(m map[string]any, key string, v slog.Value) {
 		m[key] = v.Any()
 	}
 }
+
+func discardLog() *slog.Logger { return slog.New(slog.DiscardHandler) }

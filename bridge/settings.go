@@ -238,3 +238,32 @@ func checkTexts(v []string) error {
 }
 
 func setInterfaces(c *Config, v []string) error { c.SMB.Interfaces = v; return checkTexts(v) }
+
+// Set gives the setting called key (as in a file: "smb.ports") new values.
+func (c *Config) Set(key string, values ...string) error {
+	for _, s := range settings() {
+		if s.key != key {
+			continue
+		}
+		if !s.list && len(values) != 1 {
+			return fmt.Errorf("%s: one value is needed", key)
+		}
+		return s.set(c, values)
+	}
+	return fmt.Errorf("%s: unknown key", key)
+}
+
+// Setting is one setting in force, for `config show`.
+type Setting struct {
+	Key   string
+	Value any
+}
+
+// Settings lists the settings outside of mounts, in a fixed order.
+func (c *Config) Settings() []Setting {
+	var out []Setting
+	for _, s := range settings() {
+		out = append(out, Setting{s.key, s.get(c)})
+	}
+	return out
+}

@@ -1,0 +1,218 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sshfs-bridge/bridge/api"
+	"sshfs-bridge/bridge/client"
+	"sshfs-bridge/smbconf"
+)
+
+// Verdict sorts a finding.
+type Verdict string
+
+// The verdicts.
+const (
+	VerdictOK   Verdict = "ok"
+	VerdictNote Verdict = "note" // worth knowing, nothing is wrong
+	VerdictFail Verdict = "FAIL"
+)
+
+// Finding is one thing that Diagnose looked at.
+type Finding struct {
+	Check   string  `json:"check"`
+	Verdict Verdict `json:"verdict"`
+	// Finding says what is, Remedy what to do.
+	Finding string `json:"finding"`
+	Remedy  string `json:"remedy,omitempty"`
+}
+
+// DiagnoseOptions are what Diagnose looks at.
+type DiagnoseOptions struct {
+	Config      Config
+	ConfigError error          // what LoadConfig said
+	Client      *client.Client // of the running supervisor, if there is one
+	Remotes     []string       // to look at besides the mounts
+}
+
+// Diagnose looks at the machine, the supervisor and the remotes. It changes
+// nothing, and takes at most about twenty seconds.
+func Diagnose(ctx context.Context, o DiagnoseOptions) []Finding {
+	fs := []Finding{checkConfig(o.ConfigError), checkDevFUSE(), checkCapability()}
+	st, err := o.Client.Status(ctx)
+	running := err == nil
+	fs = append(fs, checkSMBD(ctx, &o.Config))
+	if running {
+		fs = append(fs, checkRunning(st)...)
+	} else {
+		fs = append(fs, Finding{"supervisor", VerdictNote, err.Error(), ""})
+		fs = append(fs, checkPorts(&o.Config)...)
+	}
+	fs = append(fs, checkSSHDir(&o.Config))
+	specs := remotesToCheck(&o.Config, st.Mounts, o.Remotes)
+	results := make(chan struct {
+		i int
+		f []Finding
+	}, len(specs))
+	for i, m := range specs {
+		go func() {
+			results <- struct {
+				i int
+				f []Finding
+			}{i, checkRemoteHost(ctx, &o.Config, m)}
+		}()
+	}
+	found := make([][]Finding, len(specs))
+	for range specs {
+		r := <-results
+		found[r.i] = r.f
+	}
+	for _, f := range found {
+		fs = append(fs, f...)
+	}
+	return fs
+}
+
+func checkConfig(err error) Finding {
+	if err != nil {
+		return Finding{"configuration", VerdictFail, err.Error(), "mend the file; `sshfs-bridge config check` shows what is left"}
+	}
+	return Finding{"configuration", VerdictOK, "nothing is wrong", ""}
+}
+
+func checkDevFUSE() Finding {
+	err := checkFUSE()
+	if err == nil {
+		return Finding{"/dev/fuse", VerdictOK, "can be opened", ""}
+	}
+	var e *api.Error
+	if errors.As(err, &e) {
+		return Finding{"/dev/fuse", VerdictFail, e.Message, e.Hint}
+	}
+	return Finding{"/dev/fuse", VerdictFail, err.Error(), ""}
+}
+
+// checkCapability looks at the effective capabilities of this process.
+func checkCapability() Finding {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&hdr, &data[0]); err != nil {
+		return Finding{"capabilities", VerdictFail, "cannot be read: " + err.Error(), ""}
+	}
+	if data[unix.CAP_SYS_ADMIN/32].Effective&(1<<(unix.CAP_SYS_ADMIN%32)) == 0 {
+		return Finding{
+			"capabilities", VerdictFail, "SYS_ADMIN is missing: mounting needs it",
+			"in Docker: docker run --privileged (or --cap-add SYS_ADMIN); on a host: run as root",
+		}
+	}
+	return Finding{"capabilities", VerdictOK, "SYS_ADMIN is there", ""}
+}
+
+func checkSMBD(ctx context.Context, c *Config) Finding {
+	if !c.SMB.Enabled {
+		return Finding{"smbd", VerdictNote, "switched off by configuration", ""}
+	}
+	v, err := smbconf.DetectVersion(ctx, c.SMB.Program)
+	if err != nil {
+		return Finding{"smbd", VerdictFail, err.Error(), "apt-get install samba, or set smb.program"}
+	}
+	sc, err := c.SMBConf(v, c.Mounts)
+	if err != nil {
+		return Finding{"smbd", VerdictFail, err.Error(), ""}
+	}
+	data, err := sc.Render()
+	if err != nil {
+		return Finding{"smbd", VerdictFail, err.Error(), ""}
+	}
+	if msg := testparm(ctx, data); msg != "" {
+		return Finding{"smbd", VerdictFail, "testparm refuses our smb.conf: " + msg, "report this with the output of `sshfs-bridge config smb`"}
+	}
+	return Finding{"smbd", VerdictOK, "Samba " + v.String() + ", its smb.conf passes testparm", ""}
+}
+
+// testparm returns what Samba's own check says against the file; nothing where
+// it is not installed.
+func testparm(ctx context.Context, data []byte) string {
+	path, err := exec.LookPath("testparm")
+	if err != nil {
+		return ""
+	}
+	f, err := os.CreateTemp("", "sshfs-bridge-smb-*.conf")
+	if err != nil {
+		return err.Error()
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err.Error()
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, path, "-s", f.Name()).CombinedOutput(); err != nil {
+		return err.Error() + ": " + firstLine(strings.TrimSpace(string(out)))
+	}
+	return ""
+}
+
+func checkPorts(c *Config) []Finding {
+	if !c.SMB.Enabled {
+		return nil
+	}
+	var fs []Finding
+	for _, addr := range c.smbListen() {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			fs = append(fs, Finding{"port " + addr, VerdictFail, err.Error(), "stop what listens there (ss -ltnp), or choose other ports: smb.ports"})
+			continue
+		}
+		l.Close()
+		fs = append(fs, Finding{"port " + addr, VerdictOK, "is free", ""})
+	}
+	return fs
+}
+
+func checkRunning(st api.Status) []Finding {
+	fs := []Finding{{"supervisor", VerdictOK, fmt.Sprintf("runs as pid %d, version %s", st.PID, st.Version), ""}}
+	switch {
+	case st.SMB.State == "off":
+	case st.Ready:
+		fs = append(fs, Finding{"shares", VerdictOK, "smbd answers, published as " + st.HubURL, ""})
+	default:
+		fs = append(fs, Finding{"shares", VerdictFail, "smbd is " + st.SMB.State + ": " + st.SMB.Cause, "`sshfs-bridge logs` says more"})
+	}
+	if st.SMB.Auth == "guest" {
+		fs = append(fs, Finding{"login", VerdictNote, "every program on this machine may use the shares", "set smb.auth to password where that is too much"})
+	}
+	for _, p := range st.Problems {
+		fs = append(fs, Finding{"supervisor", VerdictFail, p, ""})
+	}
+	for _, m := range st.Mounts {
+		if m.State.Good() {
+			fs = append(fs, Finding{"mount " + m.Name, VerdictOK, string(m.State) + ": " + m.Remote, ""})
+			continue
+		}
+		remedy := ""
+		if m.State == api.StateNeedsLogin || m.State == api.StateDown {
+			remedy = "sshfs-bridge login " + m.Name
+		}
+		fs = append(fs, Finding{"mount " + m.Name, VerdictFail, string(m.State) + ": " + m.Cause, remedy})
+	}
+	return fs
+}
+
+func checkSSHDir(c *Config) Finding {
+	entries, err := os.ReadDir(c.SSHDir)
+	if err != nil {
+		return Finding{"SSH directory", VerdictNote, c.SSHDir + " cannot be read: " + reason(err), "in Docker: -v ~/.ssh:/ssh:ro; elsewhere: ssh_dir"}
+	}
+	return Finding{"SSH directory", VerdictOK, fmt.Sprintf("%s holds %d files", c.SSHDir, len(entries)), ""}
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sshfs-bridge/bridge"
+)
+
+func newDoctorCommand(g *global) *cobra.Command {
+	var o configOptions
+	c := &cobra.Command{
+		Use:   "doctor [REMOTE]...",
+		Short: "Check what the machine and the remotes offer, and say what to do",
+		Long: `doctor checks /dev/fuse, the capabilities, smbd, its ports, the configuration, the
+supervisor, and for each mount, and each REMOTE that is named, whether the
+server can be reached, its host key, the login and the SFTP service. It changes
+nothing.
+
+EXIT STATUS
+  0  nothing is wrong
+  5  something is, with what to do`,
+		Example: "  sshfs-bridge doctor\n  sshfs-bridge doctor alice@nas.example.com\n  sshfs-bridge doctor --json",
+		Args:    args(cobra.ArbitraryArgs),
+		RunE:    func(c *cobra.Command, remotes []string) error { return runDoctor(c.Context(), g, &o, remotes) },
+	}
+	o.addFlags(c.Flags())
+	return c
+}
+
+func runDoctor(ctx context.Context, g *global, o *configOptions, remotes []string) error {
+	conf, err := o.load()
+	findings := bridge.Diagnose(ctx, bridge.DiagnoseOptions{Config: conf, ConfigError: err, Client: g.client(), Remotes: remotes})
+	bad := false
+	for _, f := range findings {
+		bad = bad || f.Verdict == bridge.VerdictFail
+	}
+	if g.json {
+		if err := g.printJSON(map[string]any{"ok": !bad, "findings": findings}); err != nil {
+			return err
+		}
+	} else {
+		rows := make([][]string, 0, len(findings))
+		for _, f := range findings {
+			rows = append(rows, []string{string(f.Verdict), f.Check, strings.ReplaceAll(f.Finding, "\n", " ")})
+			if f.Remedy != "" {
+				rows = append(rows, []string{"", "", "  " + f.Remedy})
+			}
+		}
+		if err := table(g.stdout, rows); err != nil {
+			return err
+		}
+	}
+	if bad {
+		return &codeError{code: exitDegraded}
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sshfs-bridge/bridge/api"
+)
+
+// sshfsFlags are sshfs's options without a value that have nothing to do
+// here: the mount is what they ask for in any case.
+var sshfsFlags = []string{
+	"rw", "allow_other", "allow_root", "reconnect", "default_permissions", "big_writes", "noatime",
+	"nodev", "nosuid", "auto", "noauto", "_netdev", "nonempty", "follow_symlinks", "transform_symlinks", "delay_connect",
+}
+
+// applyOption applies what follows -o: one of ssh's options, or several of
+// sshfs's with commas between them. A comma inside of a value of ssh's
+// (Ciphers=a,b) belongs to the value.
+func applyOption(spec *api.MountSpec, v string) error {
+	for _, o := range splitOptions(v) {
+		if err := applyOne(spec, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func splitOptions(v string) []string {
+	var out []string
+	for part := range strings.SplitSeq(v, ",") {
+		known := part == "ro" || slices.Contains(sshfsFlags, part) || strings.Contains(part, "=")
+		if !known && len(out) > 0 && strings.Contains(out[len(out)-1], "=") {
+			out[len(out)-1] += "," + part
+			continue
+		}
+		out = append(out, part)
+	}
+	return out
+}
+
+func applyOne(spec *api.MountSpec, o string) error {
+	key, value, has := strings.Cut(o, "=")
+	if !has {
+		key, value, has = strings.Cut(o, " ")
+	}
+	if !has {
+		switch {
+		case o == "ro":
+			spec.ReadOnly = true
+		case slices.Contains(sshfsFlags, o):
+		case o == "":
+			return errors.New("the option is empty")
+		default:
+			return fmt.Errorf("%q is none of sshfs's options; those of ssh are KEYWORD=VALUE", o)
+		}
+		return nil
+	}
+	switch strings.ToLower(key) {
+	case "uid":
+		return parseNumber(value, &spec.UID)
+	case "gid":
+		return parseNumber(value, &spec.GID)
+	case "port":
+		n, err := strconv.ParseUint(value, 10, 16)
+		if err != nil || n == 0 {
+			return fmt.Errorf("%q is no port", value)
+		}
+		spec.Port = int(n)
+	case "identityfile":
+		spec.IdentityFiles = append(spec.IdentityFiles, identityPath(value))
+	case "proxyjump":
+		spec.ProxyJump = value
+	case "idmap", "umask", "fsname", "subtype", "max_read", "cache_timeout", "dcache_timeout":
+		// What they tune is done by other means here.
+	case "cache":
+		if value == "no" {
+			spec.Cache = "off"
+		}
+	default:
+		spec.SSHOptions = append(spec.SSHOptions, key+"="+value)
+	}
+	return nil
+}
+
+func parseNumber(v string, out **uint32) error {
+	n, err := strconv.ParseUint(v, 10, 32)
+	if err != nil || n == 1<<32-1 {
+		return fmt.Errorf("%q is no number of a user or group", v)
+	}
+	id := uint32(n)
+	*out = &id
+	return nil
+}
