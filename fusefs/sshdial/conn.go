@@ -184,9 +184,11 @@ func (c *Conn) Close() error {
 	for i := len(c.hops) - 1; i >= 0; i-- {
 		_ = c.hops[i].conn.Close()
 		_ = c.hops[i].conn.Wait()
-		c.hops[i].wg.Wait()
 	}
-	c.wg.Wait()
+	c.wg.Wait() // nothing of ours adds to the hops any more
+	for _, l := range c.hops {
+		l.wg.Wait()
+	}
 	return nil
 }
 

@@ -16,8 +16,8 @@ const clientVersion = "SSH-2.0-sshfs-bridge"
 // Dial connects, hop by hop, verifies each host key and logs in. A nil asker
 // means that nobody can be asked: what needs a person then fails with
 // ErrNeedsPerson. Errors, to be tested in this order: the context's,
-// *HostKeyError, ErrNeedsPerson, *AuthError, ErrIncompatible (all of which
-// will come again), and anything else is the network's and worth another try
+// ErrNeedsPerson, *HostKeyError, *AuthError, ErrIncompatible (all of which
+// would come again), and anything else is the network's and worth another try
 // later. The caller closes the Conn.
 func (r *Route) Dial(ctx context.Context, asker Asker) (*Conn, error) {
 	c := &Conn{done: make(chan struct{}), log: r.log, remote: r.Host}
@@ -59,10 +59,10 @@ func (r *Route) dialHop(ctx context.Context, c *Conn, h *hop, asker Asker) error
 			return firstError(guard.release(), err)
 		}
 	}
-	l := &login{hop: h, memory: r.memory, guard: guard, asker: asker, log: r.log, unconfirmed: map[string]string{}}
+	w := &wire{Conn: conn}
+	l := &login{hop: h, memory: r.memory, guard: guard, asker: asker, log: r.log, wire: w, unconfirmed: map[string]string{}}
 	defer func() { l.agent.close() }()
 	v := &verifier{ctx: ctx, hop: h, trust: trust, ask: l.askContext}
-	w := &wire{Conn: conn}
 	config := &ssh.ClientConfig{
 		Config: ssh.Config{
 			KeyExchanges: h.algorithms.kex,
@@ -78,6 +78,7 @@ func (r *Route) dialHop(ctx context.Context, c *Conn, h *hop, asker Asker) error
 	}
 	sc, chans, reqs, err := ssh.NewClientConn(w, h.addr(), config)
 	cause := guard.release()
+	w.settled.Store(true)
 	if v.confirmed != "" {
 		r.accepted(v.confirmed) // a person said so, whatever became of the login
 	}

@@ -45,7 +45,7 @@ type UnsupportedError struct {
 }
 
 func (e *UnsupportedError) Error() string {
-	return fmt.Sprintf("%s: %s %s is not supported here: remove it for this host, or set it to none", e.Where, e.Keyword, quoteShort(e.Value))
+	return fmt.Sprintf("%s: %s %s is not supported, and without it the connection would be another one: take it out for this host", e.Where, e.Keyword, quoteShort(e.Value))
 }
 
 // HostKeyError says that a host key was refused. Nothing was sent that could

@@ -243,7 +243,7 @@ func (l *login) signer(c *candidate) (ssh.Signer, error) {
 	if len(algos) == 0 {
 		return nil, fmt.Errorf("no allowed algorithm for a key of type %s", key.Type())
 	}
-	return &lazySigner{key: key, algos: algos, open: c.open}, nil
+	return &lazySigner{key: key, algos: algos, open: c.open, signed: l.sent}, nil
 }
 
 // lazySigner opens its private key when a signature is wanted, which is when
@@ -252,7 +252,9 @@ type lazySigner struct {
 	key   ssh.PublicKey
 	algos []string
 	open  func() (ssh.AlgorithmSigner, error)
-	err   error // of open or of the signature
+	// signed is called with each signature that was made.
+	signed func()
+	err    error // of open or of the signature
 }
 
 func (s *lazySigner) PublicKey() ssh.PublicKey { return s.key }
@@ -268,6 +270,7 @@ func (s *lazySigner) SignWithAlgorithm(rand io.Reader, data []byte, algorithm st
 	if err == nil {
 		var sig *ssh.Signature
 		if sig, err = signer.SignWithAlgorithm(rand, data, algorithm); err == nil {
+			s.signed()
 			return sig, nil
 		}
 	}

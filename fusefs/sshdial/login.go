@@ -24,6 +24,10 @@ const (
 	maxPrompts = 16 // in one round
 )
 
+// maxTried bounds the keys and answers sent in one login. x/crypto/ssh has such
+// a bound too, and servers a lower one.
+const maxTried = 50
+
 // errExhausted says that nothing is left to try.
 var errExhausted = errors.New("no method of login is left")
 
@@ -36,15 +40,16 @@ type login struct {
 	asker  Asker // nil where nobody may be asked
 	log    *slog.Logger
 	agent  *agentConn
+	wire   *wire
+	mark   int64 // of wire.read, when we last sent something that wants an answer
 
 	started     bool // the server was asked for a login
 	keys        []*candidate
 	keysLoaded  bool
-	passwords   int    // how often one was sent
-	rounds      int    // how often keyboard-interactive was begun
-	spent       bool   // no further password: a person gave up
-	kbdSpent    bool   // the same for keyboard-interactive
-	last        string // the method tried last
+	passwords   int  // how often one was sent
+	rounds      int  // how often keyboard-interactive was begun
+	spent       bool // no further password: a person gave up
+	kbdSpent    bool // the same for keyboard-interactive
 	lastSigner  *lazySigner
 	lastLabel   string
 	unconfirmed map[string]string // answers given in the attempt under way, to be remembered if it works
@@ -103,12 +108,23 @@ func (l *login) step(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 	if err := l.guard.err(); err != nil {
 		return nil, err
 	}
+	if err := l.wire.breakage(); err != nil {
+		// An attempt that was not answered is the network's failure. After an
+		// answer it is the server that has had enough.
+		if len(l.tried) == 0 || l.wire.read.Load() == l.mark {
+			return nil, fmt.Errorf("during the login: %w", err)
+		}
+		return nil, errExhausted
+	}
+	if len(l.tried) >= maxTried {
+		return nil, errExhausted
+	}
 	for _, method := range l.hop.methods {
 		if !slices.Contains(c.AllowedMethods, method) {
 			continue
 		}
 		if m := l.next(method); m != nil {
-			l.last = method
+			l.sent()
 			return m, nil
 		}
 		if err := l.guard.ctx.Err(); err != nil {
@@ -117,6 +133,9 @@ func (l *login) step(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 	}
 	return nil, errExhausted
 }
+
+// sent notes that the server has something to answer.
+func (l *login) sent() { l.mark = l.wire.read.Load() }
 
 // settle remembers or forgets what the attempt before used.
 func (l *login) settle(worked bool) {
@@ -224,6 +243,7 @@ func (l *login) nextKeyboardInteractive() ssh.AuthMethod {
 			l.note("the server asks too many questions")
 			return nil, errExhausted
 		}
+		defer l.sent()
 		return l.answer(questions, strings.TrimSpace(name+"\n"+instruction), prompts, echos)
 	})
 }

@@ -12,11 +12,15 @@ import (
 // allows other lines there; nobody needs more.)
 const maxGreeting = 8 << 10
 
-// wire is a net.Conn that looks at the first bytes a server sends, so that
-// something that is no SSH server is told from one, and quoted.
+// wire is a net.Conn that watches a handshake: it looks at the first bytes a
+// server sends, so that something that is no SSH server is told from one, and
+// quoted; and it knows whether the connection broke, and after what.
 type wire struct {
 	net.Conn
+	settled atomic.Bool // the handshake is over: nothing is watched any more
 	greeted atomic.Bool // the version line was seen, and is good
+	read    atomic.Int64
+	broken  atomic.Pointer[error] // the first error of Read or Write
 
 	mu   sync.Mutex // guards all below
 	seen []byte
@@ -26,12 +30,36 @@ type wire struct {
 // Read implements net.Conn.
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
+	if w.settled.Load() {
+		return n, err
+	}
+	w.read.Add(int64(n))
 	if n > 0 && !w.greeted.Load() {
 		if gerr := w.look(p[:n]); gerr != nil {
 			return 0, gerr
 		}
 	}
+	if err != nil {
+		w.broken.CompareAndSwap(nil, &err)
+	}
 	return n, err
+}
+
+// Write implements net.Conn.
+func (w *wire) Write(p []byte) (int, error) {
+	n, err := w.Conn.Write(p)
+	if err != nil && !w.settled.Load() {
+		w.broken.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// breakage is the error that ended the connection during the handshake.
+func (w *wire) breakage() error {
+	if err := w.broken.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 func (w *wire) look(p []byte) error {
