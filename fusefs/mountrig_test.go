@@ -1,0 +1,242 @@
+package fusefs
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"sshfs-bridge/e2e/testenv"
+	"sshfs-bridge/fusefs/remote"
+	"sshfs-bridge/fusefs/vfs"
+)
+
+// serveSpec tells the re-executed test binary what to serve: the process that
+// serves a mount never touches it.
+type serveSpec struct {
+	Dir     string
+	Delay   time.Duration
+	Without []string
+	Server  string // "count" or "pkg"
+	Channel int    // MaxChannels
+	Options vfs.Options
+}
+
+const serveEnv = "FUSEFS_TEST_SERVE"
+
+type dialFunc func(ctx context.Context) (remote.Conn, error)
+
+func (d dialFunc) Dial(ctx context.Context, _ bool) (remote.Conn, error) { return d(ctx) }
+
+// TestServeHelper is not a test: it is what the mount tests run in another
+// process. It obeys lines on standard input and answers each with a line.
+func TestServeHelper(t *testing.T) {
+	text := os.Getenv(serveEnv)
+	if text == "" {
+		return
+	}
+	var spec serveSpec
+	if err := json.Unmarshal([]byte(text), &spec); err != nil {
+		t.Fatal(err)
+	}
+	var dial dialFunc
+	var count *testenv.CountServer
+	switch spec.Server {
+	case "pkg":
+		dial = func(context.Context) (remote.Conn, error) { return newPkgConn(spec.Dir), nil }
+	default:
+		count = testenv.NewCountServer(t, testenv.CountOptions{Dir: spec.Dir, Delay: spec.Delay, Without: spec.Without})
+		dial = func(ctx context.Context) (remote.Conn, error) { return count.Dial(ctx) }
+	}
+	r := remote.New(remote.Options{Dialer: dial, Root: spec.Dir, MaxChannels: spec.Channel})
+	if err := r.Connect(context.Background(), false); err != nil {
+		t.Fatal(err)
+	}
+	level := slog.LevelWarn
+	if os.Getenv("FUSEFS_TEST_DEBUG") != "" {
+		level = slog.LevelDebug
+	}
+	o := Options{Options: spec.Options}
+	o.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	srv, err := NewServer(os.NewFile(3, "/dev/fuse"), r, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go helperCommands(srv, count)
+	if err := srv.Serve(); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := r.Close(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func helperCommands(srv *Server, count *testenv.CountServer) {
+	in := bufio.NewScanner(os.Stdin)
+	for in.Scan() {
+		switch in.Text() {
+		case "begin":
+			count.Rounds(func() {})
+			fmt.Println("#{}")
+		case "counted":
+			b, _ := json.Marshal(count.Counted())
+			fmt.Println("#" + string(b))
+		case "stats":
+			b, _ := json.Marshal(srv.Stats())
+			fmt.Println("#" + string(b))
+		case "refresh":
+			srv.Refresh()
+			fmt.Println("#{}")
+		case "stall":
+			count.Stall()
+			fmt.Println("#{}")
+		case "resume":
+			count.Resume()
+			fmt.Println("#{}")
+		case "break":
+			count.Break()
+			fmt.Println("#{}")
+		}
+	}
+}
+
+// mount is a mounted filesystem, served by another process.
+type mount struct {
+	t   testing.TB
+	mnt string // where it is mounted
+	dir string // what it shows, on the server
+	cmd *exec.Cmd
+	in  *bufio.Writer
+	out *bufio.Scanner
+	mu  sync.Mutex
+}
+
+// mountDir mounts spec (Dir is made when empty).
+func mountDir(t testing.TB, spec serveSpec) *mount {
+	t.Helper()
+	testenv.Require(t, "fuse")
+	if spec.Dir == "" {
+		spec.Dir = t.TempDir()
+	}
+	// MkdirTemp, as TempDir would be removed before we unmount on failure.
+	m := &mount{t: t, mnt: t.TempDir(), dir: spec.Dir}
+	dev, err := Mount(MountOptions{
+		Mountpoint: m.mnt, Source: "test", AllowOther: true, ReadOnly: spec.Options.ReadOnly,
+		DefaultPermissions: spec.Options.UID == nil,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.cmd = exec.Command(os.Args[0], "-test.run=^TestServeHelper$", "-test.timeout=10m")
+	m.cmd.Env = append(os.Environ(), serveEnv+"="+string(text))
+	m.cmd.ExtraFiles = []*os.File{dev}
+	m.cmd.Stderr = os.Stderr
+	stdin, err := m.cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := m.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.in, m.out = bufio.NewWriter(stdin), bufio.NewScanner(stdout)
+	m.out.Buffer(nil, 1<<20)
+	if err := m.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	dev.Close()
+	t.Cleanup(m.close)
+	return m
+}
+
+func (m *mount) close() {
+	if err := Unmount(m.mnt, false); err != nil {
+		m.t.Errorf("%v", err)
+		if err := Unmount(m.mnt, true); err != nil {
+			m.t.Error(err)
+		}
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for m.out.Scan() {
+			if line := m.out.Text(); strings.Contains(line, "FAIL") || strings.Contains(line, "panic") {
+				m.t.Errorf("server: %s", line)
+			}
+		}
+		if err := m.cmd.Wait(); err != nil {
+			m.t.Errorf("server: %v", err)
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		m.t.Errorf("the server did not end")
+		m.cmd.Process.Signal(syscall.SIGQUIT)
+		<-done
+	}
+}
+
+// ask sends a command to the server process and decodes its answer.
+func (m *mount) ask(command string, answer any) {
+	m.t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	fmt.Fprintln(m.in, command)
+	m.in.Flush()
+	for m.out.Scan() {
+		if line, ok := strings.CutPrefix(m.out.Text(), "#"); ok {
+			if answer != nil {
+				if err := json.Unmarshal([]byte(line), answer); err != nil {
+					m.t.Fatal(err)
+				}
+			}
+			return
+		}
+	}
+	m.t.Fatalf("the server answered nothing to %q", command)
+}
+
+// rounds counts what fn costs.
+func (m *mount) rounds(fn func()) testenv.Rounds {
+	m.t.Helper()
+	m.ask("begin", nil)
+	fn()
+	var r testenv.Rounds
+	m.ask("counted", &r)
+	return r
+}
+
+func (m *mount) path(name string) string { return filepath.Join(m.mnt, name) }
+
+// fixed are options with the ids of a share.
+func fixed(mode vfs.CacheMode) vfs.Options {
+	id := uint32(os.Getuid())
+	gid := uint32(os.Getgid())
+	return vfs.Options{UID: &id, GID: &gid, Cache: mode}
+}
+
+var cacheModes = []vfs.CacheMode{vfs.CacheDefault, vfs.CacheStrict, vfs.CacheOff}
+
+func TestMain(m *testing.M) {
+	if runtime.GOMAXPROCS(0) < 2 {
+		runtime.GOMAXPROCS(2)
+	}
+	os.Exit(m.Run())
+}
