@@ -53,6 +53,12 @@ type CountOptions struct {
 // together have the same depth; one that had to wait for a reply is one deeper.
 //
 // Requests of one session are served in order, one at a time, as OpenSSH does.
+//
+// Best used within testing/synctest (create the server inside the bubble): time
+// then passes only while client and server all wait, so that the count is exact
+// however busy the machine is, a delay costs nothing, and even durations and, with
+// a Window, throughputs come out as the link alone makes them. Outside a bubble,
+// Settle does what it can.
 type CountServer struct {
 	o  CountOptions
 	wg sync.WaitGroup // sessions being served

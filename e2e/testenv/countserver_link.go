@@ -20,18 +20,20 @@ type countLink struct {
 	begun   stamp
 	in      []countMsg // requests, by time of arrival
 	inUsed  int        // bytes of the window
+	inPart  int        // of them: in partial
 
 	out     []countMsg // replies, by time of arrival
 	outUsed int
-	burst   time.Time // replies due by then are delivered without a further wait
+	burst   countMsg // what was due when it was delivered, and no deeper, needs no further wait
 }
 
 // countMsg is a frame with its length, on its way.
 type countMsg struct {
-	b   []byte
-	at  time.Time
-	of  stamp
-	eof bool // the stream ends after it
+	b    []byte
+	at   time.Time
+	of   stamp
+	held int  // request: bytes of the window
+	eof  bool // reply: the stream ends after it
 }
 
 func newCountLink(s *CountServer) *countLink {
@@ -76,6 +78,12 @@ func (l *countLink) Write(p []byte) (int, error) {
 	for written < len(p) {
 		l.mu.Lock()
 		for l.err == nil && l.s.o.Window > 0 && l.inUsed >= l.s.o.Window {
+			// What has come of a request is taken while the rest is on its way.
+			if l.inPart > 0 && !l.s.isStalled() {
+				l.inUsed -= l.inPart
+				l.inPart = 0
+				continue
+			}
 			l.waitLocked(time.Time{})
 		}
 		if l.err != nil {
@@ -112,10 +120,11 @@ func (l *countLink) takeLocked(p []byte) {
 			l.partial = make([]byte, 0, min(4+int(binary.BigEndian.Uint32(p)), 1<<20))
 		}
 		l.partial = append(l.partial, p[:n]...)
+		l.inPart += n
 		p = p[n:]
 		if len(l.partial) >= 4 && len(l.partial) == 4+int(binary.BigEndian.Uint32(l.partial)) {
-			l.in = append(l.in, countMsg{b: l.partial, at: now.Add(l.s.o.Delay), of: l.begun})
-			l.partial = nil
+			l.in = append(l.in, countMsg{b: l.partial, at: now.Add(l.s.o.Delay), of: l.begun, held: l.inPart})
+			l.partial, l.inPart = nil, 0
 		}
 	}
 	l.changed.Broadcast()
@@ -153,7 +162,7 @@ func (l *countLink) request() (countMsg, error) {
 			m := l.in[0]
 			l.in = l.in[1:]
 			l.mu.Unlock()
-			l.room(&l.inUsed, len(m.b))
+			l.room(&l.inUsed, m.held)
 			return m, nil
 		}
 	}
@@ -197,15 +206,15 @@ func (l *countLink) Read(p []byte) (int, error) {
 		}
 		now := time.Now()
 		due := l.out[0].at
-		if due.After(l.burst) {
+		if !l.inBurst(&l.out[0]) {
 			due = l.s.settled(due)
 		}
 		if now.Before(due) {
 			l.waitLocked(due)
 			continue
 		}
-		if l.out[0].at.After(l.burst) {
-			l.burst = now
+		if !l.inBurst(&l.out[0]) {
+			l.burst = countMsg{at: now, of: l.out[0].of}
 		}
 		if l.out[0].eof && len(l.out[0].b) == 0 {
 			l.err = io.ErrClosedPipe
@@ -214,7 +223,7 @@ func (l *countLink) Read(p []byte) (int, error) {
 		break
 	}
 	n := 0
-	for n < len(p) && len(l.out) > 0 && !l.out[0].at.After(l.burst) && len(l.out[0].b) > 0 {
+	for n < len(p) && len(l.out) > 0 && l.inBurst(&l.out[0]) && len(l.out[0].b) > 0 {
 		m := &l.out[0]
 		k := copy(p[n:], m.b)
 		m.b = m.b[k:]
@@ -232,6 +241,11 @@ func (l *countLink) Read(p []byte) (int, error) {
 	l.mu.Unlock()
 	l.room(&l.outUsed, n)
 	return n, nil
+}
+
+// inBurst reports whether a reply belongs with those being delivered.
+func (l *countLink) inBurst(m *countMsg) bool {
+	return !m.at.After(l.burst.at) && m.of.depth <= l.burst.of.depth
 }
 
 func (s *CountServer) isStalled() bool {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 const (
@@ -14,13 +15,23 @@ const (
 	maxEntries = 1 << 21
 	// maxEmpty is how many READDIR replies without a name are borne in a row.
 	maxEmpty = 64
+	// nearby is a round trip that is too short to be worth many requests.
+	nearby = 2 * time.Millisecond
 )
 
 // readDirWindow is how many READDIRs are in flight after n replies with names.
 // A directory that needs no more than the first few costs no further round trip;
-// once those have come back full, everything up to the last step goes out while
-// the round trip after the first lasts.
-var readDirWindow = [...]int{4, 12, 32, 80, 160}
+// once those have come back with names, all that 10,000 entries need goes out
+// together. Later, the window is filled again when half of it has come.
+func readDirWindow(replies int, roundTrip time.Duration) int {
+	steps := [...]int{4, 16, 48, 112, 208}
+	window := steps[min(replies, len(steps)-1)]
+	if roundTrip < nearby {
+		// Requests beyond the end cost the server more than waiting for it costs us.
+		window = min(window, steps[1])
+	}
+	return window
+}
 
 // decodeNamesReply takes a READDIR reply. "." and ".." are left out; what cannot
 // be an element of a path is an error.
@@ -112,10 +123,12 @@ func (c *Client) ReadDir(ctx context.Context, path string) ([]Name, error) {
 // ReadDirFunc is ReadDir that gives each reply's names to f as they come. An error
 // of f ends the listing and is returned.
 func (c *Client) ReadDirFunc(ctx context.Context, path string, f func([]Name) error) error {
+	began := time.Now()
 	h, err := c.OpenDir(ctx, path)
 	if err != nil {
 		return err
 	}
+	roundTrip := time.Since(began)
 	var flight []*Call[[]Name]
 	defer func() {
 		for _, call := range flight {
@@ -125,8 +138,11 @@ func (c *Client) ReadDirFunc(ctx context.Context, path string, f func([]Name) er
 	}()
 	entries, empty := 0, 0
 	for replies := 0; ; replies++ {
-		for window := readDirWindow[min(replies, len(readDirWindow)-1)]; len(flight) < window; {
-			flight = append(flight, c.StartReadDirPacket(h))
+		window := readDirWindow(replies, roundTrip)
+		if len(flight) < window/2 || replies <= 4 {
+			for len(flight) < window {
+				flight = append(flight, c.StartReadDirPacket(h))
+			}
 		}
 		names, err := flight[0].Wait(ctx)
 		flight[0] = nil

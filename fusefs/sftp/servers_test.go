@@ -35,7 +35,6 @@ func servers() []server {
 	}
 }
 
-
 func connectCounting(t testing.TB, dir string) io.ReadWriteCloser {
 	return testenv.NewCountServer(t, testenv.CountOptions{Dir: dir}).Connect()
 }
