@@ -1,0 +1,397 @@
+package remote_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sshfs-bridge/e2e/testenv"
+	"sshfs-bridge/fusefs/remote"
+	"sshfs-bridge/fusefs/sftp"
+	"sshfs-bridge/fusefs/sshdial"
+)
+
+// quick are options under which a test does not wait for a lost connection for
+// long.
+func quick() remote.Options {
+	return remote.Options{BackoffMin: 5 * time.Millisecond, BackoffMax: 100 * time.Millisecond, KeepaliveInterval: 300 * time.Millisecond}
+}
+
+// bulk is the file size of the tests that break a transfer.
+const bulk = 128 << 20
+
+func TestFault_resetsDuringARead(t *testing.T) {
+	g := newRig(t, testenv.CountOptions{}, quick())
+	data := random(1, bulk)
+	g.put("f", data)
+	f := g.open("f", forRead)
+	var reads atomic.Int64
+	stop := breakEvery(t, g, func() int64 { return reads.Load() }, bulk/11)
+	buf := make([]byte, bulk)
+	const chunk = 1 << 20
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, 16)
+	for off := 0; off < bulk; off += chunk {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			n, err := f.ReadAt(t.Context(), buf[off:off+chunk], int64(off))
+			reads.Add(int64(n))
+			if err != nil {
+				t.Errorf("at %d: %v", off, err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := stop(); n < 10 {
+		t.Errorf("only %d resets", n)
+	}
+	same(t, "read", buf, data)
+	f.Close(t.Context())
+}
+
+func TestFault_resetsDuringAWrite(t *testing.T) {
+	g := newRig(t, testenv.CountOptions{}, quick())
+	data := random(2, bulk)
+	f := g.open("f", forWrite)
+	var written atomic.Int64
+	stop := breakEvery(t, g, func() int64 { return written.Load() }, bulk/11)
+	for off := 0; off < bulk; off += 1 << 20 {
+		if err := f.WriteAt(t.Context(), data[off:off+1<<20], int64(off)); err != nil {
+			t.Fatal(err)
+		}
+		written.Store(int64(off))
+	}
+	n := stop()
+	if _, err := f.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n < 10 {
+		t.Errorf("only %d resets", n)
+	}
+	same(t, "on the server", g.onServer("f"), data)
+	if s := g.Status(); s.PendingBytes != 0 || s.Counters.Resumed < 5 {
+		t.Errorf("after it all: %+v", s)
+	}
+}
+
+// breakEvery resets all connections whenever progress has passed another step. The
+// function it returns ends that and gives the number of resets.
+func breakEvery(t *testing.T, g *rig, progress func() int64, step int64) func() int {
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithCancel(t.Context())
+	resets := 0
+	wg.Go(func() {
+		next := step / 2
+		for ctx.Err() == nil {
+			if progress() < next {
+				time.Sleep(200 * time.Microsecond)
+				continue
+			}
+			next += step
+			resets++
+			g.server.Break()
+		}
+	})
+	return func() int {
+		cancel()
+		wg.Wait()
+		return resets
+	}
+}
+
+func TestFault_silenceThenRecovery(t *testing.T) {
+	// The times are those of Options, divided by 20.
+	o := remote.Options{
+		PathTimeout: 250 * time.Millisecond, DataTimeout: 1500 * time.Millisecond, LossGrace: 75 * time.Millisecond,
+		KeepaliveInterval: 250 * time.Millisecond, DialTimeout: 500 * time.Millisecond,
+		BackoffMin: 12 * time.Millisecond, BackoffMax: 250 * time.Millisecond,
+	}
+	g := newRig(t, testenv.CountOptions{Delay: time.Millisecond, Settle: -1}, o)
+	data := random(3, 32<<20)
+	g.put("in", data)
+	in, out := g.open("in", forRead), g.open("out", forWrite)
+	var wg sync.WaitGroup
+	started := make(chan struct{})
+	var once sync.Once
+	wg.Go(func() {
+		buf := make([]byte, 1<<20)
+		for off := int64(0); off < int64(len(data)); off += int64(len(buf)) {
+			if _, err := in.ReadAt(t.Context(), buf, off); err != nil {
+				t.Errorf("read at %d: %v", off, err)
+				return
+			}
+			if err := out.WriteAt(t.Context(), buf, off); err != nil {
+				t.Errorf("write at %d: %v", off, err)
+				return
+			}
+			if off > 4<<20 {
+				once.Do(func() { close(started) })
+			}
+		}
+	})
+	<-started
+	g.server.Stall()
+	silent := time.Now()
+	slowest := time.Duration(0)
+	for time.Since(silent) < 1500*time.Millisecond {
+		start := time.Now()
+		if _, err := g.Lstat(t.Context(), "in"); err == nil {
+			t.Error("an answer while the server was silent")
+		} else if !errors.Is(err, remote.ErrTimeout) && !errors.Is(err, remote.ErrLinkDown) {
+			t.Errorf("while silent: %v", err)
+		}
+		slowest = max(slowest, time.Since(start))
+	}
+	if slowest > time.Second {
+		t.Errorf("an operation on a path took %v", slowest)
+	}
+	if s := g.Status().State; s != remote.StateDegraded {
+		t.Errorf("state is %s after silence", s)
+	}
+	g.server.Resume()
+	wg.Wait()
+	if _, err := out.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	same(t, "copy", g.onServer("out"), data)
+	in.Close(t.Context())
+}
+
+func TestFault_aRequestThatIsNeverAnswered(t *testing.T) {
+	o := quick()
+	o.PathTimeout, o.DataTimeout = 300*time.Millisecond, 600*time.Millisecond
+	g := newRig(t, testenv.CountOptions{}, o)
+	g.put("f", random(4, 4<<20))
+	g.put("g", nil)
+	g.server.Inject(testenv.Fault{Kind: testenv.FaultNoReply, Op: "lstat", Path: "g"})
+	busy, done := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for busy.Err() == nil {
+			if _, err := g.Lstat(t.Context(), "f"); err != nil {
+				t.Errorf("another request failed: %v", err)
+			}
+		}
+	})
+	if _, err := g.Lstat(t.Context(), "g"); !errors.Is(err, remote.ErrTimeout) {
+		t.Errorf("never answered: %v", err)
+	}
+	f := g.open("f", forRead)
+	g.server.Inject(testenv.Fault{Kind: testenv.FaultSwallow, Op: "read", Skip: 3, Times: 1})
+	var failed atomic.Int64
+	for i := range 16 {
+		wg.Go(func() {
+			for start := time.Now(); time.Since(start) < time.Second; {
+				if _, err := f.ReadAt(t.Context(), make([]byte, 4096), int64(i)*4096); err != nil {
+					failed.Add(1)
+					if !errors.Is(err, remote.ErrTimeout) {
+						t.Errorf("read: %v", err)
+					}
+				}
+			}
+		})
+	}
+	time.AfterFunc(1200*time.Millisecond, done)
+	wg.Wait()
+	if n := failed.Load(); n != 1 {
+		t.Errorf("%d reads failed, want the one that was not answered", n)
+	}
+	if s := g.Status(); s.Counters.Dials != 1 || s.State != remote.StateUp {
+		t.Errorf("the link suffered: %+v", s)
+	}
+	f.Close(t.Context())
+}
+
+func TestFault_wrongIDsAndGarbage(t *testing.T) {
+	for name, kind := range map[string]testenv.FaultKind{
+		"wrong id": testenv.FaultWrongID, "garbage": testenv.FaultGarbage, "cut": testenv.FaultCut, "too long": testenv.FaultLongData,
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t, testenv.CountOptions{}, quick())
+			data := random(5, 2<<20)
+			g.put("f", data)
+			f := g.open("f", forRead)
+			g.server.Inject(testenv.Fault{Kind: kind, Op: "read", Skip: 2, Times: 1})
+			got, err := readAll(t.Context(), f, len(data), 128<<10, 4)
+			if err != nil {
+				t.Error(err)
+			}
+			same(t, "read", got, data)
+			g.server.Inject(testenv.Fault{Kind: kind, Op: "read"})
+			if _, err := f.ReadAt(t.Context(), make([]byte, 1000), 0); err == nil {
+				t.Error("no error from a server that always answers wrongly")
+			} else if isAnswer(err) {
+				t.Errorf("looks like an answer: %v", err)
+			}
+			f.Close(t.Context())
+		})
+	}
+}
+
+// isAnswer says that a caller would take err for the server's own word on a file.
+func isAnswer(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrExist)
+}
+
+func TestFault_loginAndHostKeyRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		err   error
+		state remote.State
+	}{
+		"password refused": {&sshdial.AuthError{User: "u", Host: "h"}, remote.StateDown},
+		"host key changed": {&sshdial.HostKeyError{Host: "h", Changed: true}, remote.StateDown},
+		"needs a person":   {fmt.Errorf("dial: %w", sshdial.ErrNeedsPerson), remote.StateNeedsLogin},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t, testenv.CountOptions{}, quick())
+			g.put("f", []byte("x"))
+			g.dialer.setRefuse(c.err)
+			dials := g.dialer.count()
+			g.server.Break()
+			g.eventually(c.state)
+			for range 20 {
+				if _, err := g.Lstat(t.Context(), "f"); !errors.Is(err, remote.ErrLinkDown) || isAnswer(err) {
+					t.Errorf("lstat: %v", err)
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			if n := g.dialer.count() - dials; n != 1 {
+				t.Errorf("%d attempts, want 1", n)
+			}
+			if s := g.Status(); !errors.Is(s.Cause, c.err) {
+				t.Errorf("cause is %v", s.Cause)
+			}
+			g.dialer.setRefuse(nil)
+			if err := g.Connect(t.Context(), true); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := g.Lstat(t.Context(), "f"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestFault_thousandOperationsInFlight(t *testing.T) {
+	g := newRig(t, testenv.CountOptions{Delay: 5 * time.Millisecond, Settle: -1}, quick())
+	g.put("f", random(6, 1<<20))
+	f := g.open("f", forRead)
+	var wg sync.WaitGroup
+	var fine atomic.Int64
+	for i := range 1000 {
+		wg.Go(func() {
+			var err error
+			switch i % 4 {
+			case 0:
+				_, err = g.Lstat(t.Context(), "f")
+			case 1:
+				_, err = f.ReadAt(t.Context(), make([]byte, 100), int64(i))
+			case 2:
+				err = g.Mkdir(t.Context(), fmt.Sprint("d", i), 0o755)
+			case 3:
+				_, err = g.ReadDir(t.Context(), "")
+			}
+			switch {
+			case err == nil:
+				fine.Add(1)
+			case isAnswer(err):
+				t.Errorf("operation %d: %v", i, err)
+			}
+		})
+	}
+	time.Sleep(3 * time.Millisecond)
+	g.server.Break()
+	wg.Wait()
+	if fine.Load() < 900 {
+		t.Errorf("only %d operations of 1000 came through", fine.Load())
+	}
+	g.eventually(remote.StateUp)
+	f.Close(t.Context())
+}
+
+func TestFault_fileChangedWhileTheLinkWasDown(t *testing.T) {
+	old := random(7, 1<<20)
+	changes := map[string]func(t *testing.T, path string){
+		"replaced": func(t *testing.T, path string) {
+			check(t, os.Remove(path))
+			check(t, os.WriteFile(path, random(8, 1<<20), 0o644))
+			check(t, os.Chtimes(path, time.Time{}, time.Now().Add(5*time.Second)))
+		},
+		"truncated": func(t *testing.T, path string) { check(t, os.Truncate(path, 1000)) },
+		"extended": func(t *testing.T, path string) {
+			check(t, os.WriteFile(path, append(bytes.Clone(old), 1), 0o644))
+		},
+		"removed": func(t *testing.T, path string) { check(t, os.Remove(path)) },
+		"a directory now": func(t *testing.T, path string) {
+			check(t, os.Remove(path))
+			check(t, os.Mkdir(path, 0o755))
+		},
+	}
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t, testenv.CountOptions{}, quick())
+			g.put("f", old)
+			reader, writer := g.open("f", forRead), g.open("f", remote.OpenFlags{Write: true})
+			if _, err := reader.ReadAt(t.Context(), make([]byte, 1000), 0); err != nil {
+				t.Fatal(err)
+			}
+			g.dialer.setRefuse(errors.New("not yet"))
+			g.server.Break()
+			g.eventually(remote.StateDegraded)
+			change(t, filepath.Join(g.dir, "f"))
+			g.dialer.setRefuse(nil)
+			if _, err := reader.ReadAt(t.Context(), make([]byte, 1000), 0); !errors.Is(err, remote.ErrChanged) || isAnswer(err) {
+				t.Errorf("reader: %v", err)
+			}
+			if err := writer.WriteAt(t.Context(), []byte("new"), 0); err != nil {
+				t.Errorf("queueing failed: %v", err)
+			}
+			if _, err := writer.Close(t.Context()); !errors.Is(err, remote.ErrChanged) || isAnswer(err) {
+				t.Errorf("writer: %v", err)
+			}
+			reader.Close(t.Context())
+		})
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFault_appendIsNotDoubled(t *testing.T) {
+	g := newRig(t, testenv.CountOptions{}, quick())
+	want := random(9, 3_000_000)
+	g.put("f", want[:1_000_000])
+	for at := 1_000_000; at < len(want); at += 100_000 {
+		g.server.Inject(testenv.Fault{Kind: testenv.FaultBreakAfter, Op: "write", Times: 1})
+		f, a, err := g.Open(t.Context(), "f", remote.OpenFlags{Write: true}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(t, f.WriteAt(t.Context(), want[at:at+100_000], int64(a.Size)))
+		if _, err := f.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	same(t, "appended", g.onServer("f"), want)
+}
+
+func TestFault_sftpCodeIsStillThere(t *testing.T) {
+	g := newRig(t, testenv.CountOptions{}, quick())
+	g.server.Inject(testenv.Fault{Kind: testenv.FaultStatus, Op: "lstat", Status: sftp.StatusConnectionLost})
+	if _, err := g.Lstat(t.Context(), "x"); err == nil || isAnswer(err) {
+		t.Errorf("a server that says connection lost: %v", err)
+	}
+}
