@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 )
 
 // Options are what the drop-ins need of their surroundings. The zero value
@@ -16,12 +17,11 @@ type Options struct {
 	Stdout, Stderr io.Writer
 	// TTY is the terminal that questions are asked on; empty is /dev/tty.
 	TTY string
-	// Exe is the program to execute as holder (called "sshfs") and as worker
-	// (first argument "worker"); empty is this program.
+	// Exe is the program to execute as holder (with "sshfs" as its name) and
+	// as worker (first argument "worker"); empty is this program.
 	Exe string
 	// ControlSocket is the supervisor's socket; empty is the default one
-	// (SSHFS_BRIDGE_SOCKET or /run/sshfs-bridge/control/sock), "none" never
-	// asks a supervisor.
+	// (SSHFS_BRIDGE_SOCKET, else the supervisor's), "none" asks no supervisor.
 	ControlSocket string
 	// RunDir holds the records of standalone mounts; empty is
 	// /run/sshfs-bridge.
@@ -32,8 +32,13 @@ type Options struct {
 	// SSHDir is what "~/.ssh" means; empty is /ssh where that exists, else
 	// ~/.ssh of the calling user.
 	SSHDir string
-	// Logger gets what the worker logs in the foreground; nil discards it
-	// unless -d is given.
+	// SystemUmount is the program that ends what is not ours; empty is
+	// /usr/bin/umount or /bin/umount.
+	SystemUmount string
+	// Version is what -V says of the program.
+	Version string
+	// Logger gets what workers log; nil is standard error with -d or -v, and
+	// nothing otherwise.
 	Logger *slog.Logger
 }
 
@@ -47,7 +52,32 @@ func (o Options) withDefaults() Options {
 	if o.Stderr == nil {
 		o.Stderr = os.Stderr
 	}
+	if o.RunDir == "" {
+		o.RunDir = "/run/sshfs-bridge"
+	}
+	if o.StateDir == "" {
+		o.StateDir = "/var/lib/sshfs-bridge"
+	}
+	if o.SSHDir == "" {
+		o.SSHDir = defaultSSHDir()
+	}
+	if o.Version == "" {
+		o.Version = "unknown"
+	}
 	return o
+}
+
+// defaultSSHDir is /ssh where the user's directory is mounted there, else
+// ~/.ssh of the calling user.
+func defaultSSHDir() string {
+	if info, err := os.Stat("/ssh"); err == nil && info.IsDir() {
+		return "/ssh"
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = "/root"
+	}
+	return filepath.Join(home, ".ssh")
 }
 
 // Names are the names that make the binary a drop-in, with the function to
@@ -62,19 +92,3 @@ func Names() map[string]func(ctx context.Context, args []string, o Options) int 
 		"umount":           Umount,
 	}
 }
-
-// Sshfs is sshfs(1): it takes the arguments after the program's name and
-// returns the exit code: 0 when the mount is up (with -f: when it is gone
-// again), 1 otherwise, with the reason on Stderr. It blocks as sshfs does;
-// ending ctx before the mount is up leaves nothing behind, and with -f it
-// unmounts.
-func Sshfs(ctx context.Context, args []string, o Options) int { return 1 }
-
-// Fusermount is fusermount(1) and fusermount3(1) with -u [-z] [-q]: it
-// returns 0 when the mount is gone and what was written has reached the
-// server.
-func Fusermount(ctx context.Context, args []string, o Options) int { return 1 }
-
-// Umount is umount(8): it ends our own mounts as Fusermount does, and hands
-// every other command line to the system's umount.
-func Umount(ctx context.Context, args []string, o Options) int { return 1 }

@@ -1,0 +1,550 @@
+package dropin
+
+import (
+	"bytes"
+	"crypto/rand"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sshfs-bridge/e2e/testenv"
+)
+
+// machine is one user's machine: directories of its own, and a server.
+type machine struct {
+	t    *testing.T
+	sshd *testenv.SSHD
+	env  []string
+	dir  string
+}
+
+func newMachine(t *testing.T, o testenv.SSHDOptions) *machine {
+	t.Helper()
+	testenv.Require(t, "root", "fuse", "sshd")
+	dir := t.TempDir()
+	sshd := testenv.StartSSHD(t, o)
+	m := &machine{t: t, sshd: sshd, dir: dir}
+	m.env = append(os.Environ(),
+		"TEST_RUN_DIR="+filepath.Join(dir, "run"), "TEST_STATE_DIR="+filepath.Join(dir, "state"),
+		"TEST_SSH_DIR="+sshd.SSHDir, "TEST_SOCKET=none", "TEST_TTY=/nonexistent", "SSH_AUTH_SOCK=")
+	return m
+}
+
+// mountpoint makes one, and clears it after the test.
+func (m *machine) mountpoint() string {
+	m.t.Helper()
+	dir, err := os.MkdirTemp(m.t.TempDir(), "mnt")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(func() {
+		for on, err := mountAt(dir); err == nil && on != nil; on, err = mountAt(dir) {
+			m.t.Errorf("%s is still mounted", dir)
+			if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+				m.t.Fatal(err)
+			}
+		}
+	})
+	return dir
+}
+
+// command is a command line of a drop-in.
+func (m *machine) command(name string, args ...string) *exec.Cmd {
+	exe, err := os.Executable()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	cmd := exec.Command(exe, args...)
+	cmd.Args[0] = name
+	cmd.Env = m.env
+	return cmd
+}
+
+// run runs it to its end and returns its exit code and what it printed.
+func (m *machine) run(name string, args ...string) (int, string) {
+	m.t.Helper()
+	// A file, as a pipe would be read until the holder has let go of it.
+	out, err := os.Create(filepath.Join(m.t.TempDir(), "out"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer out.Close()
+	cmd := m.command(name, args...)
+	cmd.Stdout, cmd.Stderr = out, out
+	err = cmd.Run()
+	text, readErr := os.ReadFile(out.Name())
+	if readErr != nil {
+		m.t.Fatal(readErr)
+	}
+	if cmd.ProcessState == nil {
+		m.t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), string(text)
+}
+
+// must runs it and wants it to succeed in silence.
+func (m *machine) must(name string, args ...string) {
+	m.t.Helper()
+	if code, out := m.run(name, args...); code != 0 || out != "" {
+		m.t.Fatalf("%s %q: %d, %q", name, args, code, out)
+	}
+}
+
+func TestMount_backgroundAndUnmount(t *testing.T) {
+	m := newMachine(t, testenv.SSHDOptions{})
+	data := make([]byte, 3<<20)
+	_, _ = rand.Read(data)
+	for _, unmount := range [][]string{{"fusermount", "-u"}, {"fusermount3", "-uz"}, {"umount"}, {"umount", "-l"}} {
+		t.Run(strings.Join(unmount, " "), func(t *testing.T) {
+			dir := m.mountpoint()
+			m.must("sshfs", m.sshd.Remote(""), dir)
+			on, err := mountAt(dir)
+			if err != nil || !ours(on) || on.Source != m.sshd.Remote("") {
+				t.Fatalf("mount table: %+v, %v", on, err)
+			}
+			name := "file " + unmount[0] + strconv.Itoa(len(unmount[len(unmount)-1]))
+			if err := os.WriteFile(filepath.Join(dir, name), data, 0o640); err != nil {
+				t.Fatal(err)
+			}
+			holder, held := Options{RunDir: filepath.Join(m.dir, "run")}.holderOf(dir)
+			if !held {
+				t.Error("nothing is known of the holder")
+			}
+			m.must(unmount[0], append(unmount[1:], dir)...)
+			if on, err := mountAt(dir); err != nil || on != nil {
+				t.Errorf("still mounted: %+v, %v", on, err)
+			}
+			lazy := strings.ContainsAny(unmount[len(unmount)-1], "zl")
+			if holder.alive() && !lazy {
+				t.Error("the holder lives on")
+			}
+			got, err := os.ReadFile(filepath.Join(m.sshd.Home, name))
+			if err != nil || !bytes.Equal(got, data) {
+				t.Errorf("on the server: %d bytes, %v", len(got), err)
+			}
+		})
+	}
+}
+
+func TestMount_signalUnmounts(t *testing.T) {
+	m := newMachine(t, testenv.SSHDOptions{})
+	for _, sig := range []os.Signal{unix.SIGINT, unix.SIGTERM} {
+		dir := m.mountpoint()
+		cmd := m.command("sshfs", "-f", m.sshd.Remote(""), dir)
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		waitMounted(t, dir, true)
+		if err := os.WriteFile(filepath.Join(dir, "x"), []byte("x"), 0o644); err != nil {
+			t.Error(err)
+		}
+		if err := cmd.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil || out.Len() != 0 {
+			t.Errorf("%v: %v, %q", sig, err, out.String())
+		}
+	}
+	// The holder of a background mount, too: as with sshfs, kill unmounts.
+	dir := m.mountpoint()
+	m.must("sshfs", m.sshd.Remote(""), dir)
+	holder, ok := Options{RunDir: filepath.Join(m.dir, "run")}.holderOf(dir)
+	if !ok {
+		t.Fatal("nothing is known of the holder")
+	}
+	if err := unix.Kill(holder.PID, unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	waitMounted(t, dir, false)
+}
+
+// waitMounted waits until one of our mounts is, or is not, at dir.
+func waitMounted(t *testing.T, dir string, want bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		on, err := mountAt(dir)
+		if err == nil && ours(on) == want {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("mounted: %+v (%v), want %v", on, err, want)
+		}
+	}
+	if want {
+		if _, err := os.ReadDir(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestMount_busyMountpoint(t *testing.T) {
+	m := newMachine(t, testenv.SSHDOptions{})
+	dir := m.mountpoint()
+	m.must("sshfs", m.sshd.Remote(""), dir)
+	code, out := m.run("sshfs", m.sshd.Remote(""), dir)
+	if code != 1 || !strings.Contains(out, "is busy") || strings.Count(out, "\n") != 1 {
+		t.Errorf("mounted twice: %d, %q", code, out)
+	}
+	f, err := os.Create(filepath.Join(dir, "open"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, out := m.run("fusermount", "-u", dir); code != 1 || !strings.Contains(out, "busy") {
+		t.Errorf("unmounted while in use: %d, %q", code, out)
+	}
+	if code, out := m.run("umount", dir); code != 32 || !strings.Contains(out, "busy") {
+		t.Errorf("unmounted while in use: %d, %q", code, out)
+	}
+	m.must("fusermount", "-uz", dir)
+	if _, err := f.WriteString("late"); err != nil {
+		t.Errorf("a lazy unmount took an open file away: %v", err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	if got, err := os.ReadFile(filepath.Join(m.sshd.Home, "open")); err != nil || string(got) != "late" {
+		t.Errorf("on the server: %q, %v", got, err)
+	}
+}
+
+func TestMount_deadHolderLeavesNothing(t *testing.T) {
+	m := newMachine(t, testenv.SSHDOptions{})
+	dir := m.mountpoint()
+	m.must("sshfs", m.sshd.Remote(""), dir)
+	holder, ok := Options{RunDir: filepath.Join(m.dir, "run")}.holderOf(dir)
+	if !ok {
+		t.Fatal("nothing is known of the holder")
+	}
+	if err := unix.Kill(holder.PID, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	// The worker goes with its holder; what it leaves is a dead mount, which
+	// is named and can be cleared.
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		var st unix.Stat_t
+		if err := unix.Stat(dir, &st); err == unix.ENOTCONN {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the worker outlives its holder")
+		}
+	}
+	if code, out := m.run("sshfs", m.sshd.Remote(""), dir); code != 1 || !strings.Contains(out, "fusermount -uz "+dir) {
+		t.Errorf("on a dead mount: %d, %q", code, out)
+	}
+	m.must("fusermount", "-uz", dir)
+	m.must("sshfs", m.sshd.Remote(""), dir)
+	m.must("fusermount", "-u", dir)
+}
+
+func TestMount_errors(t *testing.T) {
+	m := newMachine(t, testenv.SSHDOptions{})
+	file := filepath.Join(m.sshd.Home, "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	closed := strconv.Itoa(freePort(t))
+	tests := map[string]struct {
+		args []string
+		want string
+	}{
+		"no mountpoint":          {[]string{m.sshd.Remote(""), "/nonexistent/x"}, "does not exist"},
+		"mountpoint is a file":   {[]string{m.sshd.Remote(""), file}, "is not a directory"},
+		"nobody listens":         {[]string{"-p", closed, m.sshd.Remote(""), ""}, "refused"},
+		"no such host":           {[]string{"nosuchhost.invalid:", ""}, "nosuchhost.invalid"},
+		"no such directory":      {[]string{m.sshd.Remote("nothing/here"), ""}, "nothing/here"},
+		"remote path is a file":  {[]string{m.sshd.Remote("file"), ""}, "not a directory"},
+		"no such key":            {[]string{"-o", "IdentitiesOnly=yes,IdentityFile=/nonexistent", "-F", "none", "root@" + m.sshd.Host + ":", "", "-p", strconv.Itoa(m.sshd.Port)}, ""},
+		"a way that is not ours": {[]string{"-o", "ProxyCommand=nc %h %p", m.sshd.Remote(""), ""}, "ProxyCommand"},
+		"-F without a file":      {[]string{"-F", "/nonexistent", m.sshd.Remote(""), ""}, "-F"},
+	}
+	for name, tt := range tests {
+		for _, mode := range []string{"background", "-f"} {
+			t.Run(name+" "+mode, func(t *testing.T) {
+				dir := m.mountpoint()
+				args := append([]string(nil), tt.args...)
+				for i := range args {
+					if args[i] == "" {
+						args[i] = dir
+					}
+				}
+				if mode == "-f" {
+					args = append(args, "-f")
+				}
+				start := time.Now()
+				code, out := m.run("sshfs", args...)
+				last := out[strings.LastIndex(strings.TrimSuffix(out, "\n"), "\n")+1:]
+				if code != 1 || !strings.HasPrefix(last, "sshfs: ") || !strings.Contains(last, tt.want) {
+					t.Errorf("%d, %q, want %q in the last line", code, out, tt.want)
+				}
+				t.Logf("%v %s", time.Since(start).Round(time.Millisecond), last)
+				if on, err := mountAt(dir); err != nil || on != nil {
+					t.Errorf("left mounted: %+v, %v", on, err)
+				}
+			})
+		}
+	}
+}
+
+func TestMount_options(t *testing.T) {
+	m := newMachine(t, testenv.SSHDOptions{})
+	if err := os.WriteFile(filepath.Join(m.sshd.Home, "file"), []byte("x"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	stat := func(args ...string) unix.Stat_t {
+		t.Helper()
+		dir := m.mountpoint()
+		m.must("sshfs", append(args, m.sshd.Remote(""), dir)...)
+		var st unix.Stat_t
+		if err := unix.Stat(filepath.Join(dir, "file"), &st); err != nil {
+			t.Error(err)
+		}
+		m.must("fusermount", "-u", dir)
+		return st
+	}
+	if st := stat("-o", "uid=1234,gid=2345"); st.Uid != 1234 || st.Gid != 2345 {
+		t.Errorf("uid and gid: %d, %d", st.Uid, st.Gid)
+	}
+	if st := stat(); st.Uid != 0 || st.Gid != 0 || st.Mode&0o777 != 0o640 {
+		t.Errorf("the remote's own: %d, %d, %o", st.Uid, st.Gid, st.Mode)
+	}
+
+	dir := m.mountpoint()
+	m.must("sshfs", "-o", "ro,noexec,noatime,fsname=nas,allow_other,default_permissions", m.sshd.Remote(""), dir)
+	on, err := mountAt(dir)
+	if err != nil || on == nil {
+		t.Fatal(on, err)
+	}
+	for _, want := range []string{"ro", "noexec", "noatime", "nosuid", "nodev", "allow_other", "default_permissions"} {
+		if !strings.Contains(","+on.Options+","+on.VFSOptions+",", ","+want+",") {
+			t.Errorf("%s is not among %s and %s", want, on.Options, on.VFSOptions)
+		}
+	}
+	if on.Source != "nas" {
+		t.Errorf("fsname: %s", on.Source)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "new"), nil, 0o644); err == nil {
+		t.Error("a read-only mount was written to")
+	}
+	m.must("umount", "nas")
+
+	dir = m.mountpoint()
+	if err := os.WriteFile(filepath.Join(dir, "hidden"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	code, out := m.run("sshfs", "-C", "-o", "max_conns=3", m.sshd.Remote(""), dir)
+	if code != 0 || strings.Count(out, "\n") != 3 || !strings.Contains(out, "not empty") || strings.Count(out, "has no effect") != 2 {
+		t.Errorf("notes: %d, %q", code, out)
+	}
+	m.must("fusermount", "-u", dir)
+	m.must("sshfs", "-o", "nonempty", m.sshd.Remote(""), dir)
+	m.must("fusermount", "-u", dir)
+}
+
+func TestMount_configFile(t *testing.T) {
+	m := newMachine(t, testenv.SSHDOptions{})
+	config := filepath.Join(m.dir, "cfg")
+	text := "Host nas\n HostName " + m.sshd.Host + "\n Port " + strconv.Itoa(m.sshd.Port) + "\n User " + m.sshd.User +
+		"\n IdentityFile " + m.sshd.IdentityFile + "\n UserKnownHostsFile " + m.sshd.KnownHosts + "\n"
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dir := m.mountpoint()
+	m.must("sshfs", "-F", config, "nas:", dir)
+	if _, err := os.ReadDir(dir); err != nil {
+		t.Error(err)
+	}
+	m.must("fusermount", "-u", dir)
+}
+
+func TestMount_password(t *testing.T) {
+	m := newMachine(t, testenv.SSHDOptions{Password: true})
+	dir := m.mountpoint()
+	mount := func(stdin string) (int, string) {
+		cmd := m.command("sshfs", "-o", "password_stdin", m.sshd.Remote(""), dir)
+		cmd.Stdin = strings.NewReader(stdin)
+		out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Close()
+		cmd.Stdout, cmd.Stderr = out, out
+		_ = cmd.Run()
+		text, err := os.ReadFile(out.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cmd.ProcessState.ExitCode(), string(text)
+	}
+	if code, out := mount(testenv.SSHDPassword + "\n"); code != 0 {
+		t.Fatalf("%d, %q", code, out)
+	}
+	m.must("fusermount", "-u", dir)
+	if code, out := mount("wrong\n"); code != 1 || out == "" {
+		t.Errorf("a wrong password: %d, %q", code, out)
+	}
+
+	// And on a terminal, in the background.
+	person, tty := openPTY(t)
+	m.env = append(m.env, "TEST_TTY="+tty.Name())
+	done := make(chan int, 1)
+	go func() {
+		cmd := m.command("sshfs", m.sshd.Remote(""), dir)
+		_ = cmd.Run()
+		done <- cmd.ProcessState.ExitCode()
+	}()
+	expect(t, person, "assword")
+	if _, err := person.WriteString(testenv.SSHDPassword + "\n"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case code := <-done:
+		if code != 0 {
+			t.Fatalf("on the terminal: %d", code)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the password was not taken")
+	}
+	m.must("fusermount", "-u", dir)
+}
+
+func TestMount_acceptedHostKeyIsKept(t *testing.T) {
+	m := newMachine(t, testenv.SSHDOptions{})
+	if err := os.Truncate(m.sshd.KnownHosts, 0); err != nil {
+		t.Fatal(err)
+	}
+	dir := m.mountpoint()
+	if code, out := m.run("sshfs", m.sshd.Remote(""), dir); code != 0 {
+		t.Fatalf("%d, %q", code, out)
+	}
+	m.must("fusermount", "-u", dir)
+	kept, err := os.ReadFile(filepath.Join(m.dir, "state", "known_hosts"))
+	if err != nil || !bytes.Contains(kept, []byte("ssh-ed25519")) {
+		t.Fatalf("kept: %q, %v", kept, err)
+	}
+	m.sshd.Stop()
+	m.sshd.NewHostKeys()
+	if err := os.Truncate(m.sshd.KnownHosts, 0); err != nil {
+		t.Fatal(err)
+	}
+	m.sshd.Start()
+	if code, out := m.run("sshfs", m.sshd.Remote(""), dir); code != 1 || !strings.Contains(out, "SHA256:") {
+		t.Errorf("with another key: %d, %q", code, out)
+	}
+}
+
+// The same command line shows the same tree as sshfs itself.
+func TestMount_sameTreeAsSSHFS(t *testing.T) {
+	testenv.Require(t, "sshfs")
+	m := newMachine(t, testenv.SSHDOptions{})
+	writeTree(t, m.sshd.Home)
+	for _, options := range []string{"rw", "uid=1000,gid=1001", "ro,allow_other", "default_permissions,dir_cache=no", "reconnect,ServerAliveInterval=15,cache_timeout=0"} {
+		t.Run(options, func(t *testing.T) {
+			ours, theirs := m.mountpoint(), m.mountpoint()
+			m.run("sshfs", "-o", options, m.sshd.Remote("tree"), ours)
+			real := exec.Command("/usr/bin/sshfs", "-F", filepath.Join(m.sshd.SSHDir, "config"), "-o", strings.Replace(options, "cache_timeout", "dcache_timeout", 1),
+				"-o", "no_contain_symlinks", m.sshd.Remote("tree"), theirs)
+			if out, err := real.CombinedOutput(); err != nil {
+				t.Fatalf("sshfs: %v, %s", err, out)
+			}
+			a, b := treeOf(t, ours), treeOf(t, theirs)
+			m.must("fusermount", "-u", ours)
+			if err := unix.Unmount(theirs, 0); err != nil {
+				t.Error(err)
+			}
+			for path, want := range b {
+				if a[path] != want {
+					t.Errorf("%s: %s, with sshfs %s", path, a[path], want)
+				}
+			}
+			if len(a) != len(b) {
+				t.Errorf("%d entries, with sshfs %d", len(a), len(b))
+			}
+		})
+	}
+}
+
+func writeTree(t *testing.T, home string) {
+	t.Helper()
+	dir := filepath.Join(home, "tree")
+	for _, d := range []string{"a/b/c", "empty", "caf\u00e9", "u\u0308ber"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, content := range map[string]string{"a/file": "text", "a/b/12:30 \"x\".": "odd", "caf\u00e9/1": "", "u\u0308ber/2": "two", "back\\slash": "b", "\xff\xfe raw": "bytes", "._x": "dot", ".DS_Store": "ds"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o640); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, target := range map[string]string{"link": "a/file", "dangling": "nowhere", "up": "../../x", "abs": "/etc/hostname", "a/dir": "b"} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(filepath.Join(dir, "a/file"), 0o4751); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// treeOf is every entry with what stat and its content say.
+func treeOf(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	tree := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		var st unix.Stat_t
+		if err := unix.Lstat(path, &st); err != nil {
+			return err
+		}
+		what := strconv.FormatUint(uint64(st.Mode), 8) + " " + strconv.Itoa(int(st.Uid)) + ":" + strconv.Itoa(int(st.Gid)) + " " + strconv.FormatInt(st.Mtim.Sec, 10)
+		switch {
+		case d.Type().IsRegular():
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			what += " " + strconv.FormatInt(st.Size, 10) + " " + string(data)
+		case d.Type()&fs.ModeSymlink != 0:
+			target, err := os.Readlink(path)
+			if err != nil {
+				return err
+			}
+			what += " -> " + target
+		}
+		tree[strings.TrimPrefix(path, dir)] = what
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sa.(*unix.SockaddrInet4).Port
+}
