@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,7 +66,15 @@ func LoadConfig(s Sources) (Config, error) {
 		s.Override(&c)
 	}
 	c.normalise()
-	problems = append(problems, c.problems()...)
+	for _, p := range c.problems() {
+		told := func(q api.Problem) bool { return q.File == p.File && q.Key == p.Key }
+		if !slices.ContainsFunc(problems, told) {
+			problems = append(problems, p)
+		}
+	}
+	slices.SortStableFunc(problems, func(a, b api.Problem) int {
+		return cmp.Or(cmp.Compare(b.File, a.File), cmp.Compare(a.Line, b.Line))
+	})
 	if len(problems) > 0 {
 		return c, &ConfigError{Problems: problems}
 	}

@@ -119,7 +119,6 @@ func (r *yamlReader) mount(n ast.Node, path string) {
 		keys = append(keys, s.key)
 	}
 	m := Mount{Source: api.SourceConfig, File: r.file, Line: line(n)}
-	before := len(r.problems)
 	seen := map[string]bool{}
 	ok := r.mapping(n, path, func(key string, keyNode, v ast.Node) {
 		seen[key] = true
@@ -133,7 +132,8 @@ func (r *yamlReader) mount(n ast.Node, path string) {
 	if ok && !seen["remote"] {
 		r.add(n, path+".remote", "the remote is missing: USER@HOST:PATH")
 	}
-	if ok && len(r.problems) == before {
+	if ok {
+		// One with a problem too, so that the next check sees its name.
 		r.c.Mounts = append(r.c.Mounts, m)
 	}
 }

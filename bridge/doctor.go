@@ -7,7 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"strings"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -129,38 +129,41 @@ func checkSMBD(ctx context.Context, c *Config) Finding {
 	if err != nil {
 		return Finding{"smbd", VerdictFail, err.Error(), ""}
 	}
-	data, err := sc.Render()
-	if err != nil {
-		return Finding{"smbd", VerdictFail, err.Error(), ""}
-	}
-	if msg := testparm(ctx, data); msg != "" {
-		return Finding{"smbd", VerdictFail, "testparm refuses our smb.conf: " + msg, "report this with the output of `sshfs-bridge config smb`"}
+	if err := testparm(ctx, sc); err != nil {
+		return Finding{"smbd", VerdictFail, "Samba refuses our smb.conf: " + err.Error(), "report this with the output of `sshfs-bridge config smb`"}
 	}
 	return Finding{"smbd", VerdictOK, "Samba " + v.String() + ", its smb.conf passes testparm", ""}
 }
 
-// testparm returns what Samba's own check says against the file; nothing where
-// it is not installed.
-func testparm(ctx context.Context, data []byte) string {
+// testparm has Samba's own check read the file, with directories that exist;
+// nothing is wrong where it is not installed.
+func testparm(ctx context.Context, sc smbconf.Config) error {
 	path, err := exec.LookPath("testparm")
 	if err != nil {
-		return ""
+		return nil //nolint:nilerr // then there is nothing to ask
 	}
-	f, err := os.CreateTemp("", "sshfs-bridge-smb-*.conf")
+	dir, err := os.MkdirTemp("", "sshfs-bridge-doctor-")
 	if err != nil {
-		return err.Error()
+		return err
 	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err.Error()
+	defer os.RemoveAll(dir)
+	sc.Dirs = smbconf.Default(sc.Version, dir, filepath.Join(dir, "private")).Dirs
+	for _, d := range sc.Dirs.All() {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return err
+		}
+	}
+	data, err := sc.Render()
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(dir, "smb.conf")
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	if out, err := exec.CommandContext(ctx, path, "-s", f.Name()).CombinedOutput(); err != nil {
-		return err.Error() + ": " + firstLine(strings.TrimSpace(string(out)))
-	}
-	return ""
+	return smbconf.Check(ctx, path, file)
 }
 
 func checkPorts(c *Config) []Finding {

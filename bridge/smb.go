@@ -113,15 +113,12 @@ func (r *smbRunner) options(c *Config) smbd.Options {
 		Program: c.SMB.Program, Exe: r.s.o.Exe, ConfPath: c.smbConfPath(),
 		Dirs: smbd.Dirs{
 			Private: sc.Dirs.Private, Lock: sc.Dirs.Lock, State: sc.Dirs.State,
-			Cache: sc.Dirs.Cache, PID: sc.Dirs.PID, NCALRPC: sc.Dirs.NCALRPC,
+			Cache: sc.Dirs.Cache, PID: sc.Dirs.PID, NCALRPC: sc.Dirs.NCALRPC, Log: sc.Dirs.Log,
 		},
-		Keep: []string{c.smbPrivateDir()}, Listen: c.smbListen(), ProbeShare: HubShare,
+		StopGrace: stopSMB,
+		Cover:     []string{c.SSHDir, c.StateDir, c.ControlDir()},
+		Keep:      []string{c.smbPrivateDir()}, Listen: c.smbListen(), ProbeShare: HubShare,
 		Logger: r.s.log.With("unit", "smbd"), OnState: r.onState,
-	}
-	for _, dir := range []string{c.SSHDir, c.StateDir, c.ControlDir()} {
-		if fi, err := os.Stat(dir); err == nil && fi.IsDir() {
-			o.Cover = append(o.Cover, dir)
-		}
 	}
 	if c.SMB.Auth == "password" {
 		o.User, o.Password = c.smbAccount(), readPassword(c)
@@ -266,11 +263,6 @@ func (r *smbRunner) writeConf(_ context.Context, c *Config) error {
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("smb.conf: %w", err)
-	}
-	for _, dir := range []string{sc.Dirs.Log, sc.Dirs.Private} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return fmt.Errorf("smbd's directories: %w", err)
-		}
 	}
 	if err := renameio.WriteFile(path, data, 0o644); err != nil {
 		return fmt.Errorf("smb.conf: %w", err)

@@ -31,9 +31,6 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	if err := s.loadDesired(c.StateDir); err != nil {
 		return err
 	}
-	if err := checkFUSE(); err != nil {
-		return err
-	}
 	if err := s.sys.setup(ctx); err != nil {
 		return setupError(err)
 	}
@@ -200,6 +197,10 @@ func checkFUSE() error {
 
 // setupError says why the mount tree could not be made.
 func setupError(err error) error {
+	var told *api.Error
+	if errors.As(err, &told) {
+		return err
+	}
 	if errors.Is(err, mounttree.ErrNoPrivilege) || errors.Is(err, fs.ErrPermission) {
 		return &api.Error{
 			Code: api.CodePermission, Message: "no privilege to mount: " + err.Error(),

@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// Docker kills after ten seconds; these add up to eight and a half.
+// Docker kills after ten seconds; these add up to less than eight.
 const (
-	stopUnits    = 5 * time.Second
+	stopSMB      = 2 * time.Second
+	stopUnits    = 4 * time.Second
 	stopTeardown = time.Second
 	stopControl  = 500 * time.Millisecond
 )
@@ -52,7 +53,7 @@ func (s *Supervisor) stopUnits() {
 	var group sync.WaitGroup
 	for _, u := range s.allUnits() {
 		group.Go(func() {
-			if err := u.stop(ctx, stopUnits-2*time.Second); err == nil {
+			if err := u.stop(ctx, stopUnits-time.Second); err == nil {
 				return
 			}
 			u.log.Error("mount does not end, its worker is killed")

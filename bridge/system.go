@@ -10,6 +10,7 @@ import (
 	"sshfs-bridge/bridge/api"
 	"sshfs-bridge/bridge/mounttree"
 	"sshfs-bridge/bridge/worker"
+	"sshfs-bridge/fusefs"
 )
 
 // system is the machine as the supervisor needs it: the mount tree, the
@@ -36,7 +37,13 @@ func newRealSystem(s *Supervisor) *realSystem {
 	})}
 }
 
-func (r *realSystem) setup(ctx context.Context) error    { return r.tree.Setup(ctx) }
+func (r *realSystem) setup(ctx context.Context) error {
+	if err := checkFUSE(); err != nil {
+		return err
+	}
+	return r.tree.Setup(ctx)
+}
+
 func (r *realSystem) teardown(ctx context.Context) error { return r.tree.Teardown(ctx) }
 
 func (r *realSystem) mountpoint(m Mount) string {
@@ -52,7 +59,7 @@ func (r *realSystem) mount(m Mount) (*os.File, error) {
 			return nil, err
 		}
 	}
-	return mountFUSE(mountOptions{
+	return fusefs.Mount(fusefs.MountOptions{
 		Mountpoint: r.mountpoint(m), Source: m.Remote, ReadOnly: m.ReadOnly,
 		// smbd reads as the user of the files, and root looks after it.
 		AllowOther: true, DefaultPermissions: m.RemoteIDs,
