@@ -160,6 +160,9 @@ func (f *FS) remove(ctx context.Context, parent uint64, shown string, do func(co
 	if linked {
 		do = f.r.Remove // the link goes, never what it leads to
 	}
+	if err := f.settleTimes(ctx, c); err != nil {
+		return err
+	}
 	err = do(ctx, path)
 	switch {
 	case err != nil && dir && unspecific(err):
@@ -218,6 +221,9 @@ func (f *FS) Rename(ctx context.Context, oldParent uint64, oldShown string, newP
 	moving := od.dir.children[oldName]
 	absent := target == nil && f.listLeft(nd) > 0
 	f.mu.Unlock()
+	if err := f.settleTimes(ctx, moving); err != nil {
+		return err
+	}
 	if target != nil && target == moving && oldShown != newShown {
 		// Another spelling of the same name: the server sees the new one.
 		newName = f.names.remote(newShown)
@@ -270,6 +276,18 @@ func (f *FS) Rename(ctx context.Context, oldParent uint64, oldShown string, newP
 	f.inos.move(n.ino, nd.ino, newName)
 	f.changed(n)
 	return nil
+}
+
+// settleTimes flushes times that are queued for a file whose name is about to
+// change: some servers set them by name, also where they are asked by handle.
+func (f *FS) settleTimes(ctx context.Context, n *node) error {
+	f.mu.Lock()
+	queued := n != nil && n.dirty() && n.file.writer != nil && n.file.writer.timed
+	f.mu.Unlock()
+	if !queued {
+		return nil
+	}
+	return f.flushNode(ctx, n, false)
 }
 
 func trimSlashes(p string) string {

@@ -51,6 +51,8 @@ type writer struct {
 	// err is the last failure, errSeq counts them.
 	err    error
 	errSeq uint64
+	// path is where the file was when it was opened.
+	path string
 	// timed says that times were set through it, so that a later mtime tells
 	// nothing of the server's clock.
 	timed bool

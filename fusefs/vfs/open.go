@@ -161,7 +161,9 @@ func (f *FS) openWrite(ctx context.Context, n *node, flags uint32) (Opened, erro
 				f.Release(h.fh)
 				return Opened{}, err
 			}
+			f.mu.Lock()
 			h.wrote = true
+			f.mu.Unlock()
 		}
 		return Opened{FH: h.fh, KeepCache: !trunc}, nil
 	}
@@ -211,7 +213,7 @@ func (f *FS) openWrite(ctx context.Context, n *node, flags uint32) (Opened, erro
 		h.rf = &readFile{file: file, refs: 1}
 		return o, nil
 	} else {
-		w = &writer{file: file, refs: 1, read: read}
+		w = &writer{file: file, refs: 1, read: read, path: path}
 		n.file.writer = w
 	}
 	f.giveWriter(h, w)
@@ -293,7 +295,7 @@ func (f *FS) Create(ctx context.Context, parent uint64, shown string, flags, mod
 		w.refs++
 		f.closeFile(file)
 	} else {
-		w = &writer{file: file, refs: 1, read: of.Read}
+		w = &writer{file: file, refs: 1, read: of.Read, path: path}
 		n.file.writer = w
 	}
 	f.giveWriter(h, w)

@@ -122,7 +122,18 @@ func clampTime(t time.Time) uint32 {
 // setstat sends a change to the server.
 func (f *FS) setstat(ctx context.Context, n *node, fh uint64, a Attrs) error {
 	f.mu.Lock()
-	if n.file != nil && n.file.writer != nil {
+	path, err := f.path(n)
+	// Some servers set the times of an open file by the name under which it was
+	// opened: after a rename they go by path, behind the writes.
+	moved := n.file != nil && n.file.writer != nil && a.Valid&sftp.AttrTimes != 0 && err == nil && path != n.file.writer.path
+	if moved {
+		f.mu.Unlock()
+		if err := f.flushNode(ctx, n, false); err != nil {
+			return err
+		}
+		f.mu.Lock()
+	}
+	if n.file != nil && n.file.writer != nil && !moved {
 		w := n.file.writer
 		w.refs++
 		if h := f.handles[fh]; h != nil {
@@ -135,7 +146,6 @@ func (f *FS) setstat(ctx context.Context, n *node, fh uint64, a Attrs) error {
 		f.mu.Unlock()
 		return err
 	}
-	path, err := f.path(n)
 	link := n.attr.Mode&modeType == modeLink
 	var rf *readFile
 	if n.gone {
