@@ -154,6 +154,7 @@ func serve(ctx context.Context, dev *os.File, control *link, spec Spec) error {
 	}()
 	select {
 	case err := <-unmounted:
+		s.ending.Store(true)
 		closeRemote(context.WithoutCancel(ctx), r, closeTimeout, log)
 		cancel()
 		<-sessionEnd
@@ -168,6 +169,7 @@ func serve(ctx context.Context, dev *os.File, control *link, spec Spec) error {
 		if err := server.Drain(land); err != nil {
 			log.LogAttrs(ctx, slog.LevelError, "written data has not landed", slog.Any("err", err))
 		}
+		s.ending.Store(true)
 		closeRemote(land, r, landTimeout, log)
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,6 +27,10 @@ type session struct {
 	// Set before run.
 	remote *remote.Remote
 	server *fusefs.Server
+
+	// ending says that what the remote's state becomes concerns nobody: it is
+	// being closed.
+	ending atomic.Bool
 
 	mu    sync.Mutex
 	calls map[uint64]context.CancelFunc // GUARDED_BY(mu): what is being answered
@@ -55,6 +60,9 @@ func (s *session) tell(r report) {
 
 // stateChanged is the remote's OnState.
 func (s *session) stateChanged(st remote.Status) {
+	if s.ending.Load() {
+		return
+	}
 	e := &StateEvent{State: api.State(st.State), Since: st.Since, Attempts: st.Attempts, NextAttempt: st.NextAttempt}
 	if st.Cause != nil {
 		e.Cause, e.Reason = explain(st.Cause)
