@@ -22,23 +22,49 @@ type wire struct {
 	read    atomic.Int64
 	broken  atomic.Pointer[error] // the first error of Read or Write
 
-	mu   sync.Mutex // guards all below
-	seen []byte
-	bad  bool
+	// ahead is what was read of the greeting and not yet asked for; only
+	// Read, which has one caller at a time, uses it.
+	ahead []byte
+
+	mu    sync.Mutex // guards all below
+	said  []byte     // the beginning of the greeting
+	line  []byte     // its last line, so far
+	total int
+	bad   bool
 }
+
+// quoted is how much of what came instead of an SSH server is kept.
+const quoted = 100
 
 // Read implements net.Conn.
 func (w *wire) Read(p []byte) (int, error) {
-	n, err := w.Conn.Read(p)
+	if len(w.ahead) > 0 {
+		n := copy(p, w.ahead)
+		w.ahead = w.ahead[n:]
+		return n, nil
+	}
 	if w.settled.Load() {
-		return n, err
+		return w.Conn.Read(p)
 	}
+	if w.greeted.Load() {
+		return w.watched(p)
+	}
+	// x/crypto/ssh reads the greeting byte by byte: one read serves many.
+	buf := make([]byte, 1024)
+	n, err := w.watched(buf)
+	if gerr := w.look(buf[:n]); gerr != nil {
+		return 0, gerr
+	}
+	if n == 0 {
+		return 0, err
+	}
+	w.ahead = buf[:n]
+	return w.Read(p)
+}
+
+func (w *wire) watched(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
 	w.read.Add(int64(n))
-	if n > 0 && !w.greeted.Load() {
-		if gerr := w.look(p[:n]); gerr != nil {
-			return 0, gerr
-		}
-	}
 	if err != nil {
 		w.broken.CompareAndSwap(nil, &err)
 	}
@@ -62,43 +88,41 @@ func (w *wire) breakage() error {
 	return nil
 }
 
+// look follows the greeting up to the version line.
 func (w *wire) look(p []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.seen = append(w.seen, p...)
-	for rest := w.seen; ; {
-		line, after, whole := bytes.Cut(rest, []byte("\n"))
-		if bytes.HasPrefix(line, []byte("SSH-")) {
-			if !whole && len(line) < 255 {
-				return nil
+	w.said = append(w.said, p[:min(len(p), quoted-len(w.said))]...)
+	for _, b := range p {
+		if b != '\n' && len(w.line) < 255 {
+			w.line = append(w.line, b)
+		} else {
+			if bytes.HasPrefix(w.line, []byte("SSH-")) {
+				break
 			}
-			if bytes.HasPrefix(line, []byte("SSH-2.0-")) || bytes.HasPrefix(line, []byte("SSH-1.99-")) {
-				w.greeted.Store(true)
-				w.seen = nil
-				return nil
-			}
+			w.line = w.line[:0]
+		}
+		if w.total++; w.total > maxGreeting {
 			w.bad = true
 			return w.notSSH()
 		}
-		if !whole {
-			break
-		}
-		rest = after
 	}
-	if len(w.seen) > maxGreeting {
+	// SSH-x.y- is enough to know.
+	if len(w.line) < 9 || !bytes.HasPrefix(w.line, []byte("SSH-")) {
+		return nil
+	}
+	if !bytes.HasPrefix(w.line, []byte("SSH-2.0-")) && !bytes.HasPrefix(w.line, []byte("SSH-1.99-")) {
 		w.bad = true
 		return w.notSSH()
 	}
+	w.greeted.Store(true)
+	w.said = nil
 	return nil
 }
 
 // notSSH quotes what came instead. Call it with mu held.
 func (w *wire) notSSH() error {
-	said := w.seen
-	if len(said) > 100 {
-		said = said[:100]
-	}
-	return fmt.Errorf("%w: it says %q", ErrNotSSH, printable(string(bytes.TrimSpace(said))))
+	return fmt.Errorf("%w: it says %q", ErrNotSSH, printable(string(bytes.TrimSpace(w.said))))
 }
 
 // greeting is an error where something came that is no SSH version line: a
@@ -106,7 +130,7 @@ func (w *wire) notSSH() error {
 func (w *wire) greeting() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.bad || len(bytes.TrimSpace(w.seen)) > 0 {
+	if w.bad || len(bytes.TrimSpace(w.said)) > 0 {
 		return w.notSSH()
 	}
 	return nil
