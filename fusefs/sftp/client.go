@@ -63,6 +63,17 @@ type Client struct {
 // when New fails. ctx bounds New only. conn's Close must end blocked Reads and
 // Writes.
 func New(ctx context.Context, conn io.ReadWriteCloser, o Options) (*Client, error) {
+	c := newClient(conn, o)
+	c.routines.Go(c.read)
+	c.routines.Go(c.write)
+	if err := c.greet(ctx, o); err != nil {
+		c.end(err)
+		return nil, fmt.Errorf("start sftp session: %w", err)
+	}
+	return c, nil
+}
+
+func newClient(conn io.ReadWriteCloser, o Options) *Client {
 	c := &Client{
 		conn:    conn,
 		log:     o.Logger,
@@ -76,13 +87,7 @@ func New(ctx context.Context, conn io.ReadWriteCloser, o Options) (*Client, erro
 	}
 	c.work.L = &c.mu
 	c.frames.New = func() any { return &frame{b: make([]byte, 0, 256)} }
-	c.routines.Go(c.read)
-	c.routines.Go(c.write)
-	if err := c.greet(ctx, o); err != nil {
-		c.end(err)
-		return nil, fmt.Errorf("start sftp session: %w", err)
-	}
-	return c, nil
+	return c
 }
 
 // greet waits for VERSION (the writer sends INIT first) and learns the limits.
