@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"sshfs-bridge/bridge/api"
@@ -68,6 +69,14 @@ func (s *Supervisor) postMount(w http.ResponseWriter, r *http.Request) error {
 		o.again, o.asked = u.login() == nil, true
 	}
 	failed := s.await(ctx, st, u, events, o)
+	for pending := true; pending; { // what was told on the way, notes and host keys above all
+		select {
+		case e, ok := <-events:
+			pending = ok && e.Kind != api.EventQuestion && st.send(e) == nil
+		default:
+			pending = false
+		}
+	}
 	if failed == nil && fresh && !req.KeepTrying {
 		if err := s.persistLocked(ctx, m); err != nil {
 			failed = apiError(err)
@@ -169,12 +178,14 @@ func (s *Supervisor) await(ctx context.Context, st *stream, u *unit, events <-ch
 		}
 		return true, failure(u, state, cause)
 	}
+	var sent []string // questions that were asked before we looked
 	if !o.again {
 		now := u.status()
 		if over, failed := settle(now.State, now.Cause); over {
 			return failed
 		}
 		for i := range now.Questions {
+			sent = append(sent, now.Questions[i].ID)
 			_ = st.send(api.Event{Time: time.Now().UTC(), Kind: api.EventQuestion, Mount: u.m.Name, Question: &now.Questions[i]})
 		}
 	}
@@ -185,6 +196,9 @@ func (s *Supervisor) await(ctx context.Context, st *stream, u *unit, events <-ch
 		case e, ok := <-events:
 			if !ok {
 				return errStopping(u.m.Name)
+			}
+			if e.Kind == api.EventQuestion && slices.Contains(sent, e.Question.ID) {
+				continue
 			}
 			if err := st.send(e); err != nil {
 				return &api.Error{Code: api.CodeUnavailable, Mount: u.m.Name, Message: "given up by the caller"}

@@ -57,7 +57,12 @@ func (c *Client) await(ctx context.Context, path string, body any, onEvent func(
 				a = api.Answer{Cancel: true}
 			}
 			a.ID = e.Question.ID
-			return c.Answer(ctx, e.Mount, a)
+			err = c.Answer(ctx, e.Mount, a)
+			var gone *api.Error
+			if errors.As(err, &gone) && gone.Code == api.CodeNotFound {
+				return nil // the remote did not wait; the stream tells what came of it
+			}
+			return err
 		default:
 			return nil
 		}
