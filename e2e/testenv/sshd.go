@@ -52,11 +52,12 @@ type SSHDOptions struct {
 
 // SSHDAccount is a user that exists only inside a server started with
 // Password or KeyboardInteractive (or as its User), and SSHDPassword is its
-// password. Neither is known to the rest of the machine.
+// password, SSHDUID its user and group number. None of it is known to the rest of
+// the machine.
 const (
 	SSHDAccount  = "bridgetest"
 	SSHDPassword = "correct horse"
-	sshdUID      = 4242
+	SSHDUID      = 4242
 )
 
 // SSHD is a running OpenSSH server with everything needed to log in to it.

@@ -110,7 +110,7 @@ func (s *SSHD) accountFiles() map[string]string {
 	shadow, err := os.ReadFile("/etc/shadow")
 	must(s.t, err)
 	files := map[string]string{
-		"/etc/passwd": fmt.Sprintf("%s%s:x:%d:%d::%s:/bin/sh\n", passwd, SSHDAccount, sshdUID, sshdUID, s.Home),
+		"/etc/passwd": fmt.Sprintf("%s%s:x:%d:%d::%s:/bin/sh\n", passwd, SSHDAccount, SSHDUID, SSHDUID, s.Home),
 		"/etc/shadow": fmt.Sprintf("%s%s:%s:20000:0:99999:7:::\n", shadow, SSHDAccount, sshdPasswordHash),
 	}
 	if s.o.KeyboardInteractive {
