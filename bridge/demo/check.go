@@ -13,6 +13,9 @@ import (
 	"github.com/hirochachacha/go-smb2"
 )
 
+// checkSteps is how many steps a self-check has.
+const checkSteps = 9
+
 // stepTimeout bounds each step: a hung server is a failed check.
 const stepTimeout = 2 * time.Minute
 
@@ -54,7 +57,7 @@ func SelfCheck(ctx context.Context, o CheckOptions) ([]Step, error) {
 	}
 	c := &checker{o: o, folder: fmt.Sprintf("self-check %d", os.Getpid())}
 	defer c.clean()
-	for _, step := range []struct {
+	for _, step := range [checkSteps]struct {
 		name string
 		run  func(context.Context, *Step) error
 	}{

@@ -3,10 +3,12 @@
 // by the real supervisor, and a self-check that goes through SMB as Finder does.
 //
 //	samples.go     the sample files: names, contents, what is odd about them
-//	server.go      the SSH server: one host key, one client key, subsystem sftp
+//	server.go      the SSH server: one host key, one client key (keys.go),
+//	               the subsystem sftp and nothing else (session.go)
 //	handlers.go    the SFTP requests, confined to the samples' directory
-//	check.go       the self-check as an SMB guest, step by step
-//	demo.go        Run: all of it together, and what is printed
+//	check.go       the self-check as an SMB guest, step by step: check_tree.go
+//	               what is there, check_write.go what is changed
+//	demo.go        Run: all of it together; report.go: what is printed
 //
 // # Invariants
 //
