@@ -138,7 +138,7 @@ func (f *File) dropRead(p *piece) {
 func (f *File) finishRead(ctx context.Context, p *piece) (int64, error) {
 	admitted := int64(len(p.buf))
 	defer f.r.reads.release(admitted)
-	for hostile := 0; ; {
+	for losses := (losses{}); ; {
 		n, err := p.call.Wait(p.ctx)
 		cause := context.Cause(p.ctx)
 		p.unsend()
@@ -147,17 +147,16 @@ func (f *File) finishRead(ctx context.Context, p *piece) (int64, error) {
 			f.moved.Add(int64(n))
 			f.r.reads.delivered(n, time.Now())
 			p.buf, p.off = p.buf[n:], p.off+int64(n)
+			losses.reset()
 			if len(p.buf) == 0 {
 				return -1, nil
 			}
+		case isLost(err): // looked at first: a session may have ended with EOF
+			if losses.tooMany(err) {
+				return -1, linkDown(err)
+			}
 		case errors.Is(err, io.EOF):
 			return p.off, nil
-		case isLost(err):
-			if errors.Is(err, sftp.ErrProtocol) {
-				if hostile++; hostile > maxHostile {
-					return -1, linkDown(err)
-				}
-			}
 		case ctx.Err() != nil:
 			return -1, contextCause(ctx)
 		case cause != nil && !isStatus(err):

@@ -3,7 +3,6 @@ package remote
 import (
 	"container/heap"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -203,9 +202,12 @@ func (f *File) start(o *op, n, source *lane) {
 
 // answered takes the outcome of o, which was in flight.
 func (f *File) answered(o *op, err error) {
-	if isLost(err) && (!errors.Is(err, sftp.ErrProtocol) || o.losses < maxHostile) {
-		f.requeue(o)
-		return
+	if isLost(err) {
+		if !o.losses.tooMany(err) {
+			f.requeue(o)
+			return
+		}
+		err = linkDown(err)
 	}
 	if n := o.bytes(); n > 0 {
 		f.r.writes.release(n)
@@ -242,7 +244,6 @@ func (f *File) requeue(o *op) {
 	defer f.mu.Unlock()
 	delete(f.flight, o)
 	o.lane = nil
-	o.losses++
 	heap.Push(&f.queue, o)
 	f.kickLocked()
 }
@@ -275,7 +276,7 @@ func (f *File) endLocked(o *op, err error) {
 	if n := o.bytes(); n > 0 {
 		f.r.window.release(n)
 		// A session that did not answer may still look at the data.
-		if o.losses == 0 && (err == nil || isStatus(err)) {
+		if o.losses == (losses{}) && (err == nil || isStatus(err)) {
 			buffers.put(o.data)
 		}
 		o.data = nil

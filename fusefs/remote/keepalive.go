@@ -81,6 +81,7 @@ func (l *link) monitor() {
 		}
 		l.expire(time.Now())
 		l.trim(time.Now())
+		l.refill()
 		l.r.tune()
 		l.r.checkIdle(l)
 	}

@@ -54,6 +54,7 @@ type conn struct {
 type channel struct {
 	conn    *conn
 	client  *sftp.Client
+	opened  time.Time
 	heard   atomic.Int64 // when bytes last came (Unix nanoseconds)
 	load    atomic.Int64 // bytes of file data asked for or sent, unanswered
 	lastUse atomic.Int64 // Unix nanoseconds
@@ -176,7 +177,7 @@ func (l *link) dialChannel(ctx context.Context, c *conn) (*channel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open sftp channel: %w", err)
 	}
-	ch := &channel{conn: c}
+	ch := &channel{conn: c, opened: time.Now()}
 	ch.touch()
 	var o sftp.Options
 	if l.control != nil { // the limits are known: a round trip less
@@ -208,16 +209,12 @@ func (ch *channel) watch() {
 	}
 	ch.client.Close() // waits for its goroutines
 	l.r.tune()
-}
-
-func (ch *channel) alive() bool {
-	select {
-	case <-ch.client.Done():
-		return false
-	default:
-		return true
+	if !control && time.Since(ch.opened) > refillPause {
+		l.refill()
 	}
 }
+
+func (ch *channel) alive() bool { return ch.client.Err() == nil }
 
 func (ch *channel) touch() { ch.lastUse.Store(time.Now().UnixNano()) }
 

@@ -34,9 +34,9 @@ type op struct {
 	srcOff int64
 	n      int64
 
-	lane   *lane // in flight
-	sent   bool  // it was in flight once
-	losses int   // how often its answer was lost
+	lane   *lane  // in flight
+	sent   bool   // it was in flight once
+	losses losses // how often its answer was lost
 
 	done chan struct{} // closed at its end; nil where nobody waits
 	err  error         // final once done is closed

@@ -28,9 +28,30 @@ type pathRequest[T any] struct {
 	settle func(ctx context.Context, c *sftp.Client) (T, outcome, error)
 }
 
-// maxHostile bounds how often an operation is tried again after the server broke
-// the protocol: it may well be that operation that makes it do so.
-const maxHostile = 2
+// losses counts how often the answer to one request was lost. The request may be
+// what ends the sessions: a server that cannot bear it, or breaks the protocol.
+type losses struct{ any, hostile int }
+
+const (
+	maxLosses  = 8
+	maxHostile = 2
+)
+
+// tooMany counts a loss for the reason err, and says that the request shall not
+// be tried again.
+func (l *losses) tooMany(err error) bool {
+	if errors.Is(err, sftp.ErrNotSent) {
+		return false // it was not this one
+	}
+	l.any++
+	if errors.Is(err, sftp.ErrProtocol) {
+		l.hostile++
+	}
+	return l.any > maxLosses || l.hostile > maxHostile
+}
+
+// reset begins anew, after progress.
+func (l *losses) reset() { *l = losses{} }
 
 // run carries out an operation on a path: within PathTimeout, and across a lost
 // connection.
@@ -44,7 +65,7 @@ func run[T any](ctx context.Context, r *Remote, q pathRequest[T]) (T, error) {
 		return zero, q.wrap(err)
 	}
 	var unknown, lost bool // the outcome is unknown; the answer was lost
-	hostile := 0
+	var losses losses
 	for {
 		l, err := r.pathLink(ctx, lost)
 		if err != nil {
@@ -75,10 +96,8 @@ func run[T any](ctx context.Context, r *Remote, q pathRequest[T]) (T, error) {
 			return zero, q.wrap(contextCause(ctx))
 		case !isLost(err):
 			return zero, err
-		case errors.Is(err, sftp.ErrProtocol):
-			if hostile++; hostile >= maxHostile {
-				return zero, q.wrap(err)
-			}
+		case losses.tooMany(err):
+			return zero, q.wrap(linkDown(err))
 		}
 		lost = true
 		l.fail(err)

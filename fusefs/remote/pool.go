@@ -108,6 +108,22 @@ func (l *link) openChannels(n int) {
 	opening.Wait()
 }
 
+// refillPause keeps a server that ends every channel at once from being asked
+// all the time; the monitor asks anyway.
+const refillPause = time.Second
+
+// refill opens a data channel when none is left and there is room for one.
+func (l *link) refill() {
+	l.mu.Lock()
+	missing := !l.over && len(l.conns) > 0 && !l.conns[0].full && l.dataLocked()[0] == l.control
+	l.mu.Unlock()
+	if missing && l.growing.CompareAndSwap(false, true) {
+		l.openChannels(1)
+		l.growing.Store(false)
+		l.r.tune()
+	}
+}
+
 // dialFurther adds a connection, which asks no person; false when there shall be
 // none.
 func (l *link) dialFurther() bool {

@@ -1,0 +1,6 @@
+//go:build !race
+
+package remote_test
+
+// bulk is the file size of the tests that break a transfer.
+const bulk = 128 << 20
