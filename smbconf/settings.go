@@ -81,7 +81,8 @@ func (c Config) loginSettings() []setting {
 	}
 	return append(out,
 		setting{"map to guest", "Bad User", "An unknown user name is a guest; macOS logs in as \"Guest\" (man; the prior art has it too)."},
-		setting{"guest account", c.ForceUser, "Guests act as the account that the files are shown for, so no access check can go wrong."},
+		setting{"guest account", "nobody", "Not the account of the files: Samba gives the guest account the SID of Guest (RID 501), the files' owner maps to it, " +
+			"and force user's token holds another SID, so that every write is refused (seen with 4.17)."},
 	)
 }
 
