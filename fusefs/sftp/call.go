@@ -44,9 +44,9 @@ type call struct {
 // request is a Call of any type, as the table of calls has it.
 type request interface {
 	base() *call
-	// deliver takes a reply's payload. An error means that the reply breaks the
+	// deliver takes a reply's fields. An error means that the reply breaks the
 	// protocol; a refusal by the server is the call's result.
-	deliver(packet byte, payload []byte) error
+	deliver(packet byte, d *decoder) error
 }
 
 func (k *call) base() *call { return k }
@@ -133,8 +133,7 @@ func (k *call) fail(err error) {
 	k.frame, k.data = nil, nil
 }
 
-func (k *Call[T]) deliver(packet byte, payload []byte) error {
-	d := decoder{b: payload}
+func (k *Call[T]) deliver(packet byte, d *decoder) error {
 	var val T
 	var result error
 	switch {
@@ -146,10 +145,10 @@ func (k *Call[T]) deliver(packet byte, payload []byte) error {
 		if code == StatusOK && kinds[k.kind].reply != fxpStatus {
 			return protocolError("reply to %s is a status without error", k.kind)
 		}
-		result = k.statusResult(code, &d)
+		result = k.statusResult(code, d)
 	case packet == kinds[k.kind].reply:
 		var err error
-		if val, err = k.decode(&d); err != nil {
+		if val, err = k.decode(d); err != nil {
 			return protocolError("reply to %s: %v", k.kind, err)
 		}
 	default:

@@ -31,7 +31,8 @@ type reader struct {
 	c      *Client
 	buf    []byte
 	lo, hi int
-	big    []byte // holds a frame that is longer than buf
+	big    []byte  // holds a frame that is longer than buf
+	fields decoder // of the reply being delivered
 }
 
 // fill reads more bytes; there is room for them.
@@ -104,7 +105,8 @@ func (r *reader) frame() error {
 	} else {
 		var payload []byte
 		if payload, err = r.payload(rest); err == nil {
-			err = req.deliver(packet, payload)
+			r.fields = decoder{b: payload}
+			err = req.deliver(packet, &r.fields)
 		}
 	}
 	if err == nil {

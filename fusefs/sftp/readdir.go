@@ -15,20 +15,27 @@ const (
 	maxEntries = 1 << 21
 	// maxEmpty is how many READDIR replies without a name are borne in a row.
 	maxEmpty = 64
+	// firstReadDirs are sent before the first reply.
+	firstReadDirs = 4
 	// nearby is a round trip that is too short to be worth many requests.
 	nearby = 2 * time.Millisecond
 )
 
-// readDirWindow is how many READDIRs are in flight after n replies with names.
-// A directory that needs no more than the first few costs no further round trip;
-// once those have come back with names, all that 10,000 entries need goes out
-// together. Later, the window is filled again when half of it has come.
-func readDirWindow(replies int, roundTrip time.Duration) int {
-	steps := [...]int{4, 16, 48, 112, 208}
-	window := steps[min(replies, len(steps)-1)]
+// readDirWindow is how many READDIRs are sent so that they are in flight together
+// after n replies with names; 0: none for now. The first few, which come back in one
+// round trip, are all that most directories need; when none of them was the end, what
+// 10,000 entries need goes out together, and again when half of it has come.
+func readDirWindow(replies, inFlight int, roundTrip time.Duration) int {
+	window := 208
 	if roundTrip < nearby {
-		// Requests beyond the end cost the server more than waiting for it costs us.
-		window = min(window, steps[1])
+		// Requests beyond the end cost the server more than waiting costs us.
+		window = 16
+	}
+	switch {
+	case replies == 0:
+		return firstReadDirs
+	case replies < firstReadDirs || inFlight >= window/2:
+		return 0
 	}
 	return window
 }
@@ -138,11 +145,8 @@ func (c *Client) ReadDirFunc(ctx context.Context, path string, f func([]Name) er
 	}()
 	entries, empty := 0, 0
 	for replies := 0; ; replies++ {
-		window := readDirWindow(replies, roundTrip)
-		if len(flight) < window/2 || replies <= 4 {
-			for len(flight) < window {
-				flight = append(flight, c.StartReadDirPacket(h))
-			}
+		for window := readDirWindow(replies, len(flight), roundTrip); len(flight) < window; {
+			flight = append(flight, c.StartReadDirPacket(h))
 		}
 		names, err := flight[0].Wait(ctx)
 		flight[0] = nil

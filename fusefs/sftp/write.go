@@ -10,8 +10,6 @@ const (
 	// sshPacket is the payload of an SSH packet, in which an x/crypto channel
 	// cuts what it is given: a request's head and the first of its data share one.
 	sshPacket = 32 * 1024
-	// keepBuffer is how much of the gathering buffer an idle session keeps.
-	keepBuffer = 64 * 1024
 )
 
 // newFrame gives an empty request of a kind.
@@ -88,7 +86,8 @@ func (c *Client) write() {
 	}
 }
 
-// writer gathers requests in out and writes them to the stream.
+// writer gathers requests in out and writes them to the stream. out grows to at
+// most flushAt and one request, and stays: a session that writes keeps writing.
 type writer struct {
 	c   *Client
 	out []byte
@@ -105,11 +104,7 @@ func (w *writer) writeAll(batch []*call) error {
 			}
 		}
 	}
-	err := w.flush()
-	if cap(w.out) > keepBuffer && len(batch) == 1 {
-		w.out = nil
-	}
-	return err
+	return w.flush()
 }
 
 // add takes one request, unless it was abandoned. Lent data is copied here,
