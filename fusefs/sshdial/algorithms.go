@@ -39,6 +39,7 @@ func defaultAlgorithms(aes bool) algorithms {
 		ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521,
 		ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256,
 	}
+	withHardware := append([]string{ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256}, signatures...)
 	return algorithms{
 		ciphers: append(ciphers, ssh.CipherAES128CTR, ssh.CipherAES192CTR, ssh.CipherAES256CTR),
 		kex: []string{
@@ -51,8 +52,8 @@ func defaultAlgorithms(aes bool) algorithms {
 			ssh.CertAlgoED25519v01, ssh.CertAlgoECDSA256v01, ssh.CertAlgoECDSA384v01, ssh.CertAlgoECDSA521v01,
 			ssh.CertAlgoRSASHA512v01, ssh.CertAlgoRSASHA256v01,
 		}, signatures...),
-		caSignatures: slices.Clone(signatures),
-		publicKeys:   append([]string{ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256}, signatures...),
+		caSignatures: withHardware,
+		publicKeys:   withHardware,
 	}
 }
 

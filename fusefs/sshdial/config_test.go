@@ -99,7 +99,7 @@ func TestResolveInclude(t *testing.T) {
 		"conf.d/1.conf", "Host nas\n HostName one\n", "conf.d/2.conf", "Host nas\n HostName two\n User u2\n",
 		"more", "ServerAliveInterval 3\n", "mac", "ServerAliveCountMax 4\n",
 		"inner", "Host *\n AddressFamily inet\n", "inner2", "Host *\n Port 1\n")
-	if r.HostName != "one" || r.User != "u2" || r.ServerAliveInterval != 3*time.Second || r.ServerAliveCountMax != 4 || r.last().network != "tcp4" || r.Port != 9 {
+	if r.HostName != "one" || r.User != "u2" || r.ServerAliveInterval != 3*time.Second || r.ServerAliveCountMax != 4 || r.HostKeyName != "[one]:9" || r.last().network != "tcp4" || r.Port != 9 {
 		t.Errorf("got %+v, network %s", r, r.last().network)
 	}
 	if _, err := resolve(t, "Include config\n", "nas", Options{}); err == nil {
@@ -123,6 +123,7 @@ func TestResolvePaths(t *testing.T) {
  IdentityFile ${SOME_DIR}/five
  IdentityFile six
  IdentityFile ~alice/.ssh/seven
+ IdentityFile /home/no-such-user/.ssh/eight
  IdentityFile ~/.ssh/one
  CertificateFile ~/.ssh/one-cert.pub
  UserKnownHostsFile ~/.ssh/kh /elsewhere/kh
@@ -135,7 +136,7 @@ func TestResolvePaths(t *testing.T) {
 	for _, id := range h.identities {
 		got = append(got, id.path)
 	}
-	want := []string{in("zero"), in("one"), in("two"), in("three"), in("four"), "/home/me/keys/u@nas_22", "/var/keys/five", in("six"), in("seven")}
+	want := []string{in("zero"), in("one"), in("two"), in("three"), in("four"), "/home/me/keys/u@nas_22", "/var/keys/five", in("six"), in("seven"), in("eight")}
 	if !slices.Equal(got, want) {
 		t.Errorf("identities %q\nwant %q", got, want)
 	}

@@ -1,8 +1,10 @@
 package sshdial_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -41,7 +43,9 @@ func TestLoginPassword(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startSSHD(t, o)
-			r := route(t, s, sshdial.Options{})
+			var logged bytes.Buffer
+			logger := slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			r := route(t, s, sshdial.Options{Logger: logger})
 			_, err := r.Dial(testContext(t), nil)
 			if !errors.Is(err, sshdial.ErrNeedsPerson) {
 				t.Errorf("with nobody there: %v", err)
@@ -54,6 +58,9 @@ func TestLoginPassword(t *testing.T) {
 			}
 			// What worked once needs no person again.
 			list(t, mustDial(t, r, nil))
+			if strings.Contains(logged.String(), testenv.SSHDPassword) {
+				t.Errorf("the log holds the password: %s", logged.String())
+			}
 
 			r = route(t, s, sshdial.Options{})
 			_, err = r.Dial(testContext(t), says(name, "a", "b", "c", "d"))
@@ -77,7 +84,7 @@ func TestLoginPassphrase(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := startSSHD(t, testenv.SSHDOptions{})
 			key := filepath.Join(s.SSHDir, "id_locked")
-			keygen(t, append(args, "-N", "open sesame", "-f", key)...)
+			keygen(t, append(args, "-a", "1", "-N", "open sesame", "-f", key)...)
 			s.Authorize(key + ".pub")
 			remove(t, s, "id_ed25519", "id_ed25519.pub")
 			if strings.Contains(name, "no public") {
@@ -140,7 +147,7 @@ func TestLoginCertificate(t *testing.T) {
 	list(t, mustDial(t, r, nil))
 }
 
-// serveAgent serves keys on a socket, and counts signatures.
+// countingAgent counts signatures.
 type countingAgent struct {
 	agent.ExtendedAgent
 	mu    sync.Mutex
@@ -174,6 +181,13 @@ func serveAgent(t *testing.T, socket string, keyFiles ...string) *countingAgent 
 		}
 	}
 	counting := &countingAgent{ExtendedAgent: ring}
+	serveSocket(t, socket, counting)
+	return counting
+}
+
+// serveSocket serves an agent until the test ends.
+func serveSocket(t *testing.T, socket string, a agent.Agent) {
+	t.Helper()
 	l, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +201,7 @@ func serveAgent(t *testing.T, socket string, keyFiles ...string) *countingAgent 
 			}
 			wg.Go(func() {
 				defer conn.Close()
-				_ = agent.ServeAgent(counting, conn) // ends with the connection
+				_ = agent.ServeAgent(a, conn) // ends with the connection
 			})
 		}
 	})
@@ -195,7 +209,6 @@ func serveAgent(t *testing.T, socket string, keyFiles ...string) *countingAgent 
 		l.Close()
 		wg.Wait()
 	})
-	return counting
 }
 
 func TestLoginAgent(t *testing.T) {

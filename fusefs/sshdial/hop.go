@@ -124,6 +124,9 @@ func (h *hop) fillTransport(r *reader) {
 	}
 	h.aliveInterval = r.duration("serveraliveinterval", 0)
 	h.aliveCount = r.number("serveralivecountmax", 0, 0, 1<<20)
+	if h.aliveInterval > 0 && h.aliveCount == 0 {
+		h.aliveCount = 3 // as OpenSSH
+	}
 	h.tcpKeepAlive = r.boolean("tcpkeepalive", true)
 	def := defaultAlgorithms(hasAES())
 	h.algorithms.ciphers = r.algorithmList("ciphers", def.ciphers)

@@ -71,7 +71,7 @@ func (v *verifier) check(key ssh.PublicKey) error {
 		authorities := slices.Concat(v.trust.authorities, v.trust.portlessAuthorities)
 		if k, ok := find(authorities, cert.SignatureKey); ok {
 			if err := v.checkCertificate(cert); err != nil {
-				e := v.refuse(plain, "certificate: "+err.Error())
+				e := v.refuse(plain, "certificate: "+printable(err.Error()))
 				e.File, e.Line = k.file, k.line
 				return e
 			}

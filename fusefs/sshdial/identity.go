@@ -107,6 +107,9 @@ func (l *login) decrypt(path string, data []byte) (ssh.AlgorithmSigner, error) {
 	if s, ok := l.memory.signer(id); ok {
 		return s, nil
 	}
+	// Nor is the work of it, which takes seconds on purpose, the server's time.
+	resume := l.guard.pause()
+	defer resume()
 	for range l.hop.prompts {
 		phrase, err := l.ask(Question{Kind: KindPassphrase, Prompt: fmt.Sprintf("Passphrase for the key %s (%s): ", path, l.hop)})
 		if err != nil {

@@ -19,6 +19,11 @@ func (p paths) file(name string) string {
 	if rest, ok := inSSHDir(name, p.home); ok {
 		return filepath.Join(p.sshDir, rest)
 	}
+	if rest, ok := inLinuxHome(name); ok {
+		if _, err := os.Lstat(name); err != nil {
+			return filepath.Join(p.sshDir, rest)
+		}
+	}
 	if name == "~" {
 		return p.home
 	}
@@ -63,6 +68,19 @@ func inSSHDir(name, home string) (rest string, ok bool) {
 	if after == ".ssh" {
 		return "", true
 	}
+	return strings.CutPrefix(after, ".ssh/")
+}
+
+// inLinuxHome is inSSHDir for the homes of a Linux host. Here such a name may
+// be meant literally, so the caller looks first.
+func inLinuxHome(name string) (rest string, ok bool) {
+	if rest, ok = strings.CutPrefix(name, "/root/.ssh/"); ok {
+		return rest, true
+	}
+	if name, ok = strings.CutPrefix(name, "/home/"); !ok {
+		return "", false
+	}
+	_, after, _ := strings.Cut(name, "/")
 	return strings.CutPrefix(after, ".ssh/")
 }
 

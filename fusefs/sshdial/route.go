@@ -21,6 +21,9 @@ type Route struct {
 	Host, HostName string
 	Port           int
 	User           string
+	// HostKeyName is the name under which known_hosts lines, OnHostKeyAccepted
+	// and HostKeyError have the target: host, [host]:port or its HostKeyAlias.
+	HostKeyName string
 	// Jumps are the hops before it, in the order they are dialled, for people.
 	Jumps []string
 	// Notes are settings that have no effect here, one sentence each.
@@ -63,7 +66,7 @@ func Resolve(t Target, o Options) (*Route, error) {
 		return nil, err
 	}
 	last := r.hops[len(r.hops)-1]
-	r.HostName, r.Port, r.User = last.hostName, last.port, last.user
+	r.HostName, r.Port, r.User, r.HostKeyName = last.hostName, last.port, last.user, last.keyName
 	r.ServerAliveInterval, r.ServerAliveCountMax = last.aliveInterval, last.aliveCount
 	for i, h := range r.hops {
 		r.ConnectTimeout += h.connectTimeout
