@@ -2,51 +2,110 @@ package fusefs
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
-// grace is how long an operation that changes something goes on after its caller
-// was interrupted: the change may have been made, and a caller that sees EINTR
-// tries again.
-const grace = 5 * time.Second
+const (
+	// lookGrace is how long an operation that only looks goes on after its caller
+	// was interrupted. Most signals are not meant to end anything, and few programs
+	// expect that a stat fails with EINTR, as it does on no local disk.
+	lookGrace = time.Second
+	// changeGrace is the same for an operation that changes something: the change
+	// may have been made, and a caller that sees EINTR tries again.
+	changeGrace = 5 * time.Second
+)
 
-// lookContext is the context of an operation that only looks: it ends with the
-// interrupt. It is cheap, as there is one for every request.
-type lookContext struct{ cancel <-chan struct{} }
+// opContext is the context of one operation: it ends a while after the kernel
+// said that the caller was interrupted. It costs nothing until somebody waits
+// for it, as most operations are answered from memory.
+type opContext struct {
+	cancel <-chan struct{}
+	grace  time.Duration
+	over   chan struct{}
 
-func look(cancel <-chan struct{}) context.Context { return lookContext{cancel} }
+	mu   sync.Mutex
+	done chan struct{} // nil until it is asked for
+	err  error
+	ends sync.WaitGroup
+}
 
-func (lookContext) Deadline() (time.Time, bool) { return time.Time{}, false }
-func (c lookContext) Done() <-chan struct{}     { return c.cancel }
-func (lookContext) Value(any) any               { return nil }
+// look gives the context of an operation that only looks, change that of one that
+// changes something. stop must be called when the operation is over.
+func look(cancel <-chan struct{}) (ctx context.Context, stop func()) {
+	c := &opContext{cancel: cancel, grace: lookGrace}
+	return c, c.stop
+}
 
-func (c lookContext) Err() error {
+func change(cancel <-chan struct{}) (ctx context.Context, stop func()) {
+	c := &opContext{cancel: cancel, grace: changeGrace}
+	return c, c.stop
+}
+
+// Deadline: there is none.
+func (*opContext) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Value: there are none.
+func (*opContext) Value(any) any { return nil }
+
+// Err is context.Canceled once the context has ended.
+func (c *opContext) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// Done is closed when the context ends.
+func (c *opContext) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done == nil {
+		c.done = make(chan struct{})
+		if c.err != nil {
+			close(c.done)
+			return c.done
+		}
+		c.over = make(chan struct{})
+		c.ends.Go(c.watch)
+	}
+	return c.done
+}
+
+func (c *opContext) watch() {
 	select {
+	case <-c.over:
+		return
 	case <-c.cancel:
-		return context.Canceled
-	default:
-		return nil
+	}
+	t := time.NewTimer(c.grace)
+	defer t.Stop()
+	select {
+	case <-c.over:
+	case <-t.C:
+		c.end()
 	}
 }
 
-// change gives the context of an operation that changes something, which ends a
-// while after the interrupt. stop must be called when the operation is over.
-func change(cancel <-chan struct{}) (ctx context.Context, stop func()) {
-	ctx, done := context.WithCancel(context.Background())
-	over := make(chan struct{})
-	go func() {
-		select {
-		case <-over:
-			return
-		case <-cancel:
+func (c *opContext) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.err = context.Canceled
+		if c.done != nil {
+			close(c.done)
 		}
-		t := time.NewTimer(grace)
-		defer t.Stop()
-		select {
-		case <-over:
-		case <-t.C:
-			done()
-		}
-	}()
-	return ctx, func() { close(over); done() }
+	}
+}
+
+// stop ends the context and waits for its goroutine: the channel that it watches
+// is used again for another request.
+func (c *opContext) stop() {
+	c.end()
+	c.mu.Lock()
+	over := c.over
+	c.mu.Unlock()
+	if over != nil {
+		close(over)
+	}
+	c.ends.Wait()
 }

@@ -10,7 +10,9 @@ import (
 
 // GetAttr tells what a node looks like.
 func (s *Server) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
-	a, ttl, err := s.fs.GetAttr(look(cancel), in.NodeId)
+	ctx, stop := look(cancel)
+	defer stop()
+	a, ttl, err := s.fs.GetAttr(ctx, in.NodeId)
 	if err != nil {
 		return s.status("getattr", in.NodeId, err)
 	}
@@ -56,12 +58,16 @@ func (s *Server) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fuse.A
 
 // Access says whether a file may be used.
 func (s *Server) Access(cancel <-chan struct{}, in *fuse.AccessIn) fuse.Status {
-	return s.status("access", in.NodeId, s.fs.Access(look(cancel), in.NodeId, in.Mask))
+	ctx, stop := look(cancel)
+	defer stop()
+	return s.status("access", in.NodeId, s.fs.Access(ctx, in.NodeId, in.Mask))
 }
 
 // StatFs tells the free space.
 func (s *Server) StatFs(cancel <-chan struct{}, in *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
-	st, err := s.fs.StatFS(look(cancel))
+	ctx, stop := look(cancel)
+	defer stop()
+	st, err := s.fs.StatFS(ctx)
 	if err != nil {
 		return s.status("statfs", in.NodeId, err)
 	}

@@ -44,7 +44,9 @@ func (s *Server) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse
 	if int(in.Size) < len(buf) {
 		buf = buf[:in.Size]
 	}
-	n, vec, err := s.fs.Read(look(cancel), in.Fh, buf, int64(in.Offset))
+	ctx, stop := look(cancel)
+	defer stop()
+	n, vec, err := s.fs.Read(ctx, in.Fh, buf, int64(in.Offset))
 	switch {
 	case err != nil:
 		return nil, s.status("read", in.NodeId, err)
@@ -95,7 +97,9 @@ func (s *Server) CopyFileRange(cancel <-chan struct{}, in *fuse.CopyFileRangeIn)
 
 // OpenDir opens a directory.
 func (s *Server) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	fh, err := s.fs.OpenDir(look(cancel), in.NodeId)
+	ctx, stop := look(cancel)
+	defer stop()
+	fh, err := s.fs.OpenDir(ctx, in.NodeId)
 	if err != nil {
 		return s.status("opendir", in.NodeId, err)
 	}
@@ -105,7 +109,9 @@ func (s *Server) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.Open
 
 // ReadDir lists names.
 func (s *Server) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	err := s.fs.ReadDir(look(cancel), in.Fh, in.Offset, false, func(e vfs.DirEntry) bool {
+	ctx, stop := look(cancel)
+	defer stop()
+	err := s.fs.ReadDir(ctx, in.Fh, in.Offset, false, func(e vfs.DirEntry) bool {
 		return out.AddDirEntry(fuse.DirEntry{Name: e.Name, Ino: e.Ino, Mode: e.Mode, Off: e.Off})
 	})
 	return s.status("readdir", in.NodeId, err)
@@ -113,7 +119,9 @@ func (s *Server) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirE
 
 // ReadDirPlus lists names and attributes.
 func (s *Server) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	err := s.fs.ReadDir(look(cancel), in.Fh, in.Offset, true, func(e vfs.DirEntry) bool {
+	ctx, stop := look(cancel)
+	defer stop()
+	err := s.fs.ReadDir(ctx, in.Fh, in.Offset, true, func(e vfs.DirEntry) bool {
 		entry := out.AddDirLookupEntry(fuse.DirEntry{Name: e.Name, Ino: e.Ino, Mode: e.Mode, Off: e.Off})
 		if entry == nil {
 			return false

@@ -10,7 +10,9 @@ import (
 
 // Lookup finds a name.
 func (s *Server) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
-	n, err := s.fs.Lookup(look(cancel), h.NodeId, name)
+	ctx, stop := look(cancel)
+	defer stop()
+	n, err := s.fs.Lookup(ctx, h.NodeId, name)
 	if err == syscall.ENOENT && n.EntryTTL > 0 {
 		// A node number of 0 lets the kernel remember that there is none.
 		out.SetEntryTimeout(n.EntryTTL)
@@ -77,7 +79,9 @@ func (s *Server) Symlink(cancel <-chan struct{}, h *fuse.InHeader, target, name 
 
 // Readlink gives a link's target.
 func (s *Server) Readlink(cancel <-chan struct{}, h *fuse.InHeader) ([]byte, fuse.Status) {
-	target, err := s.fs.Readlink(look(cancel), h.NodeId)
+	ctx, stop := look(cancel)
+	defer stop()
+	target, err := s.fs.Readlink(ctx, h.NodeId)
 	return []byte(target), s.status("readlink", h.NodeId, err)
 }
 

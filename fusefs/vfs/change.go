@@ -239,12 +239,18 @@ func (f *FS) Rename(ctx context.Context, oldParent uint64, oldShown string, newP
 			return err
 		}
 	}
-	if err := f.r.Rename(ctx, oldPath, newPath); err != nil {
-		if unspecific(err) && target != nil && target.dir != nil {
-			if entries, lerr := f.r.ReadDir(ctx, newPath); lerr == nil && len(entries) > 0 {
-				return syscall.ENOTEMPTY
-			}
+	err = f.r.Rename(ctx, oldPath, newPath)
+	if unspecific(err) && target != nil && target.dir != nil {
+		// Some servers do not replace a directory, be it empty.
+		entries, lerr := f.r.ReadDir(ctx, newPath)
+		switch {
+		case lerr == nil && len(entries) > 0:
+			err = syscall.ENOTEMPTY
+		case lerr == nil && f.r.Rmdir(ctx, newPath) == nil:
+			err = f.r.Rename(ctx, oldPath, newPath)
 		}
+	}
+	if err != nil {
 		if notExist(err) {
 			f.mu.Lock()
 			od.dir.listedAt = zeroTime

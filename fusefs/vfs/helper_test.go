@@ -169,7 +169,6 @@ func (g *rig) missing(name string) {
 	}
 }
 
-
 func removeAll(dir, name string) error { return os.RemoveAll(filepath.Join(dir, name)) }
 
 func writeEmpty(dir, name string) error { return os.WriteFile(filepath.Join(dir, name), nil, 0o644) }

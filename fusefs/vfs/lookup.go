@@ -10,6 +10,9 @@ import (
 // listed as a whole, in the background.
 const missesToList = 3
 
+// maxName is the longest name, in bytes.
+const maxName = 255
+
 // Lookup finds a name. It waits for no round trip where the directory was listed
 // or the name looked up lately, whether it exists or not, and for one
 // otherwise. For a name known to be absent it returns ENOENT and a Node that
@@ -20,6 +23,10 @@ func (f *FS) Lookup(ctx context.Context, parent uint64, shown string) (Node, err
 	if err != nil {
 		f.mu.Unlock()
 		return Node{}, err
+	}
+	if len(shown) > maxName {
+		f.mu.Unlock()
+		return Node{}, syscall.ENAMETOOLONG
 	}
 	d.dir.usedAt = time.Now()
 	c := f.findChild(d, shown)

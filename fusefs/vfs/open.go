@@ -333,7 +333,7 @@ func (f *FS) place(parent uint64, shown string) (d *node, name, path string, err
 		return nil, "", "", err
 	}
 	d.dir.usedAt = time.Now()
-	if len(shown) > 255 {
+	if len(shown) > maxName {
 		return nil, "", "", syscall.ENAMETOOLONG
 	}
 	name = f.names.remote(shown)

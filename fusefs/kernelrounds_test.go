@@ -1,0 +1,155 @@
+package fusefs
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sshfs-bridge/fusefs/vfs"
+)
+
+// TestKernelRoundTrips holds the table of round trips as programs meet it: with
+// everything that the kernel asks besides.
+func TestKernelRoundTrips(t *testing.T) {
+	stamp := time.Unix(1_600_000_000, 0)
+	for _, c := range []struct {
+		name string
+		do   func(t *testing.T, m *mount)
+		want int
+	}{
+		{"stat", func(t *testing.T, m *mount) { _, err := os.Stat(m.path("a")); must(t, err) }, 0},
+		{"stat of an absent name", func(t *testing.T, m *mount) { os.Stat(m.path("absent")) }, 0},
+		{"access and getxattr", func(t *testing.T, m *mount) {
+			must(t, unix.Access(m.path("a"), unix.R_OK))
+			unix.Getxattr(m.path("a"), "user.DOSATTRIB", make([]byte, 100))
+			unix.Listxattr(m.path("a"), make([]byte, 100))
+		}, 0},
+		{"list and stat everything", func(t *testing.T, m *mount) {
+			entries, err := os.ReadDir(m.mnt)
+			must(t, err)
+			for _, e := range entries {
+				_, err := e.Info()
+				must(t, err)
+			}
+		}, 0},
+		{"read a small file", func(t *testing.T, m *mount) { wantFile(t, m.path("a"), "hello") }, 2},
+		{"create, write, chmod, times, close", func(t *testing.T, m *mount) {
+			f, err := os.OpenFile(m.path("new"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+			must(t, err)
+			for range 4 {
+				_, err = f.Write(make([]byte, 64<<10))
+				must(t, err)
+			}
+			must(t, f.Chmod(0o644))
+			tv := unix.NsecToTimeval(stamp.UnixNano())
+			must(t, unix.Futimes(int(f.Fd()), []unix.Timeval{tv, tv}))
+			must(t, f.Close())
+		}, 2},
+		{"overwrite", func(t *testing.T, m *mount) { must(t, os.WriteFile(m.path("a"), []byte("again"), 0o644)) }, 2},
+		{"append", func(t *testing.T, m *mount) {
+			f, err := os.OpenFile(m.path("a"), os.O_APPEND|os.O_WRONLY, 0)
+			must(t, err)
+			_, err = f.WriteString("more")
+			must(t, err)
+			must(t, f.Close())
+		}, 2},
+		{"mkdir", func(t *testing.T, m *mount) { must(t, os.Mkdir(m.path("newdir"), 0o755)) }, 1},
+		{"rmdir", func(t *testing.T, m *mount) { must(t, unix.Rmdir(m.path("d"))) }, 1},
+		{"unlink", func(t *testing.T, m *mount) { must(t, unix.Unlink(m.path("a"))) }, 1},
+		{"rename over", func(t *testing.T, m *mount) { must(t, unix.Rename(m.path("a"), m.path("b"))) }, 1},
+		{"symlink and readlink", func(t *testing.T, m *mount) {
+			must(t, os.Symlink("a", m.path("link")))
+			_, err := os.Readlink(m.path("link"))
+			must(t, err)
+		}, 2},
+		{"link", func(t *testing.T, m *mount) { must(t, os.Link(m.path("a"), m.path("hard"))) }, 1},
+		{"chmod", func(t *testing.T, m *mount) { must(t, unix.Chmod(m.path("a"), 0o640)) }, 1},
+		{"utimes", func(t *testing.T, m *mount) { must(t, os.Chtimes(m.path("a"), stamp, stamp)) }, 1},
+		{"safe save", func(t *testing.T, m *mount) {
+			must(t, os.WriteFile(m.path("a.tmp"), []byte("saved"), 0o644))
+			must(t, unix.Rename(m.path("a.tmp"), m.path("a")))
+		}, 3},
+		{"copy_file_range", func(t *testing.T, m *mount) {
+			a, err := os.Open(m.path("large"))
+			must(t, err)
+			b, err := os.Create(m.path("copy"))
+			must(t, err)
+			for range 4 {
+				_, err := unix.CopyFileRange(int(a.Fd()), nil, int(b.Fd()), nil, 1<<20, 0)
+				must(t, err)
+			}
+			must(t, b.Close())
+			must(t, a.Close())
+		}, 4},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			must(t, os.WriteFile(dir+"/a", []byte("hello"), 0o644))
+			must(t, os.WriteFile(dir+"/b", []byte("there"), 0o644))
+			must(t, os.WriteFile(dir+"/large", randomBytes(4<<20), 0o644))
+			must(t, os.Mkdir(dir+"/d", 0o755))
+			for _, name := range []string{"a", "b", "large"} {
+				must(t, os.Chtimes(filepath.Join(dir, name), stamp, stamp))
+			}
+			m := mountDir(t, serveSpec{Dir: dir, Delay: 8 * time.Millisecond, Options: fixed(vfs.CacheDefault)})
+			_, err := os.ReadDir(m.mnt)
+			must(t, err)
+			got := m.rounds(func() { c.do(t, m) })
+			t.Logf("%d round trips, %v", got.Depth, got.Requests)
+			if got.Depth > c.want {
+				t.Errorf("%d round trips, want at most %d (%v)", got.Depth, c.want, got.Requests)
+			}
+		})
+	}
+}
+
+// A cold walk costs round trips by level, a copy of a directory's files far
+// fewer than one a file.
+func TestKernelWalkAndSiblings(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 5 {
+		for j := range 5 {
+			must(t, os.MkdirAll(fmt.Sprintf("%s/d%d/e%d", dir, i, j), 0o755))
+			for k := range 4 {
+				must(t, os.WriteFile(fmt.Sprintf("%s/d%d/e%d/f%d", dir, i, j, k), []byte("x"), 0o644))
+			}
+		}
+	}
+	must(t, os.Mkdir(dir+"/many", 0o755))
+	for i := range 100 {
+		name := fmt.Sprintf("%s/many/f%03d", dir, i)
+		must(t, os.WriteFile(name, fmt.Appendf(nil, "file %d", i), 0o644))
+		// What has just changed is not trusted for long.
+		old := time.Now().Add(-time.Hour)
+		must(t, os.Chtimes(name, old, old))
+	}
+	m := mountDir(t, serveSpec{Dir: dir, Delay: 8 * time.Millisecond, Options: fixed(vfs.CacheDefault)})
+	files := 0
+	got := m.rounds(func() {
+		must(t, filepath.WalkDir(m.mnt, func(_ string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				files++
+			}
+			return err
+		}))
+	})
+	t.Logf("walk: %d round trips, %v", got.Depth, got.Requests)
+	if files != 200 || got.Depth > 15 {
+		t.Errorf("%d files in %d round trips", files, got.Depth)
+	}
+	got = m.rounds(func() {
+		for i := range 100 {
+			wantFile(t, fmt.Sprintf("%s/many/f%03d", m.mnt, i), fmt.Sprintf("file %d", i))
+		}
+	})
+	t.Logf("100 files: %d round trips, %v", got.Depth, got.Requests)
+	if got.Depth > 33 {
+		t.Errorf("%d round trips for 100 files", got.Depth)
+	}
+}
