@@ -139,6 +139,7 @@ func (r *Remote) tune() {
 		return
 	}
 	rtt, channels := r.rtt.get(), len(l.data())
+	l.dataCount.Store(int64(channels))
 	r.reads.setLink(rtt, channels)
 	r.writes.setLink(rtt, channels)
 	r.window.setCapacity(min(max(int64(r.writes.rateNow()), windowFloor), int64(r.o.WindowBytes)))

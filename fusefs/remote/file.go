@@ -30,6 +30,9 @@ type File struct {
 	moved    atomic.Int64 // bytes read or written so far
 	striping atomic.Bool  // lanes are being added
 
+	pending atomic.Int64 // bytes written that are queued or in flight
+	room    *gate        // file data in flight: as much as the lanes' windows hold
+
 	mu       sync.Mutex
 	lanes    []*lane       // [0] is where the operations in order go; GUARDED_BY(mu), as all below
 	reopen   chan struct{} // closed when the reopening that runs is over; nil: none runs
@@ -59,7 +62,17 @@ type lane struct {
 }
 
 func (r *Remote) newFile(flags OpenFlags) *File {
-	return &File{r: r, flags: flags, flight: make(map[*op]struct{}), progress: make(chan struct{})}
+	return &File{r: r, flags: flags, flight: make(map[*op]struct{}), progress: make(chan struct{}), room: &gate{capacity: laneRoom}}
+}
+
+// laneRoom is the file data in flight on one lane: a full window, and what is
+// there when that has gone. More would wait for this lane while others are free.
+const laneRoom = channelWindow + 2*pooledSize
+
+// setLanesLocked takes lanes for the file's own. f.mu is held.
+func (f *File) setLanesLocked(lanes []*lane) {
+	f.lanes = lanes
+	f.room.setCapacity(int64(max(len(lanes), 1)) * laneRoom)
 }
 
 func newLane(ch *channel, h sftp.Handle) *lane {
@@ -97,7 +110,7 @@ func (f *File) liveLocked() []*lane {
 				n.ch.handles.Add(-1)
 			}
 		}
-		f.lanes = live
+		f.setLanesLocked(live)
 		break
 	}
 	return f.lanes
@@ -167,7 +180,7 @@ func (f *File) shrink(t time.Time) {
 			n.release()
 		}
 	}
-	f.lanes = kept
+	f.setLanesLocked(kept)
 }
 
 // Stat gives the file's attributes as the server has them after what was sent so

@@ -15,6 +15,7 @@ type piece struct {
 	buf []byte
 	off int64
 
+	room   int64 // that it takes in the flow
 	lane   *lane
 	call   *sftp.Call[int]
 	ctx    context.Context //nolint:containedctx // of the one request
@@ -86,24 +87,41 @@ func (f *File) ReadAt(ctx context.Context, buf []byte, off int64) (int, error) {
 // the flow: who holds answered requests must take them first.
 func (f *File) startRead(ctx context.Context, p *piece, wait bool) (bool, error) {
 	n := int64(len(p.buf))
-	if !f.r.reads.tryAcquire(n) {
-		f.r.grow(f.r.reads)
+	p.room = n
+	if !f.room.tryAcquire(n) {
+		f.stripe()
 		if !wait {
 			return false, nil
 		}
-		if err := f.r.reads.acquire(ctx, n); err != nil {
+		if err := f.room.acquire(ctx, n); err != nil {
 			return false, err
 		}
 	}
-	if err := f.r.readLimit.wait(ctx, int(n)); err != nil {
-		f.r.reads.release(n)
-		return false, err
+	if !f.r.reads.tryAcquire(n) {
+		f.r.grow(f.r.reads)
+		if !wait {
+			f.room.release(n)
+			return false, nil
+		}
+		if err := f.r.reads.acquire(ctx, n); err != nil {
+			f.room.release(n)
+			return false, err
+		}
 	}
-	if err := f.send(ctx, p); err != nil {
-		f.r.reads.release(n)
-		return false, err
+	err := f.r.readLimit.wait(ctx, int(n))
+	if err == nil {
+		err = f.send(ctx, p)
 	}
-	return true, nil
+	if err != nil {
+		f.unread(n)
+	}
+	return err == nil, err
+}
+
+// unread gives back the room of n bytes that are no longer asked for.
+func (f *File) unread(n int64) {
+	f.r.reads.release(n)
+	f.room.release(n)
 }
 
 // send starts the READ of p on a lane.
@@ -130,14 +148,13 @@ func (p *piece) unsend() {
 func (f *File) dropRead(p *piece) {
 	p.call.Abandon()
 	p.unsend()
-	f.r.reads.release(int64(len(p.buf)))
+	f.unread(p.room)
 }
 
 // finishRead waits for p's answer, and sends again what was lost or came short.
 // It gives the end of the file where it met it, else -1.
 func (f *File) finishRead(ctx context.Context, p *piece) (int64, error) {
-	admitted := int64(len(p.buf))
-	defer f.r.reads.release(admitted)
+	defer f.unread(p.room)
 	for losses := (losses{}); ; {
 		n, err := p.call.Wait(p.ctx)
 		cause := context.Cause(p.ctx)

@@ -35,7 +35,7 @@ func (f *File) openAgain(ctx context.Context) error {
 				n.release()
 				return ErrClosed
 			}
-			f.lanes = []*lane{n}
+			f.setLanesLocked([]*lane{n})
 			f.mu.Unlock()
 			return nil
 		case errors.Is(err, ErrChanged):
@@ -97,8 +97,9 @@ func causeOf(ctx context.Context, err error) error {
 
 const (
 	// stripeAfter is what must have been moved through a file before it is
-	// opened on further channels, and stripeSize the size it must have: below,
-	// the round trips for that are better spent on data.
+	// opened on further channels (unless its channel is full earlier), and
+	// stripeSize the size it must have: below, the round trips for that are
+	// better spent on data.
 	stripeAfter = 4 << 20
 	stripeSize  = 8 << 20
 	// stripePause is how long a file that could not be opened on all
@@ -109,17 +110,22 @@ const (
 // stripe opens the file on further data channels, in the background, once it has
 // proved to be a large stream and there are such channels.
 func (f *File) stripe() {
-	if f.moved.Load() < stripeAfter || f.striping.Load() {
+	moved, pending := f.moved.Load(), f.pending.Load()
+	if f.striping.Load() || moved+pending < stripeAfter && !f.room.crowded() {
 		return
 	}
 	f.mu.Lock()
 	have := len(f.lanes)
-	large := int64(f.attrs.Size) >= stripeSize || f.moved.Load() >= stripeSize
+	large := moved+pending >= stripeSize || pending == 0 && int64(f.attrs.Size) >= stripeSize
 	if have == 0 || !large || f.closing || f.broken != nil {
 		f.mu.Unlock()
 		return
 	}
 	l := f.lanes[0].ch.conn.link
+	if int(l.dataCount.Load()) <= have {
+		f.mu.Unlock()
+		return
+	}
 	used := make(map[*channel]bool, have)
 	for _, n := range f.lanes {
 		used[n.ch] = true
@@ -163,7 +169,7 @@ func (f *File) stripeOn(ctx context.Context, channels []*channel, path string) (
 			f.mu.Lock()
 			ok := !f.closing && f.broken == nil && len(f.liveLocked()) > 0
 			if ok {
-				f.lanes = append(f.lanes[:len(f.lanes):len(f.lanes)], n)
+				f.setLanesLocked(append(f.lanes[:len(f.lanes):len(f.lanes)], n))
 			}
 			f.mu.Unlock()
 			if !ok {

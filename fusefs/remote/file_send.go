@@ -64,20 +64,22 @@ func (f *File) sendOne(ctx context.Context, o *op) error {
 	}
 	size := o.bytes()
 	if size > 0 {
-		if !f.r.writes.tryAcquire(size) {
-			f.r.grow(f.r.writes)
-			if err := f.r.writes.acquire(ctx, size); err != nil {
+		if !f.room.tryAcquire(size) {
+			f.stripe()
+			if err := f.room.acquire(ctx, size); err != nil {
 				return err
 			}
+		}
+		if err := f.r.writes.acquire(ctx, size); err != nil {
+			f.room.release(size)
+			return err
 		}
 		f.stripe()
 	}
 	f.mu.Lock()
 	if f.nextLocked() != o || o.bytes() != size || !n.ch.alive() || source != nil && !source.ch.alive() {
 		f.mu.Unlock()
-		if size > 0 {
-			f.r.writes.release(size)
-		}
+		f.unsent(size)
 		return nil
 	}
 	heap.Pop(&f.queue)
@@ -99,6 +101,14 @@ func (f *File) sendOne(ctx context.Context, o *op) error {
 	}
 	f.start(o, n, source)
 	return nil
+}
+
+// unsent gives back the room of n bytes that are no longer in flight.
+func (f *File) unsent(n int64) {
+	if n > 0 {
+		f.r.writes.release(n)
+		f.room.release(n)
+	}
 }
 
 // laneFor gives the lane on which o goes.
@@ -210,7 +220,7 @@ func (f *File) answered(o *op, err error) {
 		err = linkDown(err)
 	}
 	if n := o.bytes(); n > 0 {
-		f.r.writes.release(n)
+		f.unsent(n)
 		if err == nil {
 			f.moved.Add(n)
 			f.r.writes.delivered(int(n), time.Now())
@@ -237,9 +247,7 @@ func (f *File) ackedChange(o *op) {
 
 // requeue puts o, whose answer was lost, back to where it was.
 func (f *File) requeue(o *op) {
-	if n := o.bytes(); n > 0 {
-		f.r.writes.release(n)
-	}
+	f.unsent(o.bytes())
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.flight, o)
@@ -275,6 +283,7 @@ func (f *File) endLocked(o *op, err error) {
 	}
 	if n := o.bytes(); n > 0 {
 		f.r.window.release(n)
+		f.pending.Add(-n)
 		// A session that did not answer may still look at the data.
 		if o.losses == (losses{}) && (err == nil || isStatus(err)) {
 			buffers.put(o.data)
@@ -348,6 +357,6 @@ func (f *File) laneOn(ctx context.Context, ch *channel) (*lane, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.lanes = append(f.lanes[:len(f.lanes):len(f.lanes)], n)
+	f.setLanesLocked(append(f.lanes[:len(f.lanes):len(f.lanes)], n))
 	return n, nil
 }

@@ -63,6 +63,7 @@ func (f *File) queueWrite(data []byte, off int64) error {
 			w.data = grown
 		}
 		w.data = append(w.data, data...)
+		f.pending.Add(int64(len(data)))
 		return nil
 	}
 	f.addLocked(&op{kind: opWrite, off: off, data: append(buffers.get(len(data)), data...)})
@@ -87,6 +88,7 @@ func (f *File) usableLocked(tell bool) error {
 func (f *File) addLocked(o *op) {
 	f.seq++
 	o.seq = f.seq
+	f.pending.Add(o.bytes())
 	if o.changes() {
 		f.unacked.Add(1)
 		f.changed = o.seq

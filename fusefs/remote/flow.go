@@ -12,7 +12,7 @@ const channelWindow = 2 << 20
 const (
 	// flowInitial is in flight before any rate is known: enough to measure by,
 	// and soon over even on a slow link.
-	flowInitial = 1 << 20
+	flowInitial = channelWindow
 	// flowFloor keeps two full packets in flight on any link.
 	flowFloor = 512 << 10
 	// flowSample is the shortest time over which a rate is measured.
@@ -32,11 +32,14 @@ type flow struct {
 
 	estMu    sync.Mutex
 	rate     float64       // bytes a second, 0 unknown; GUARDED_BY(estMu)
+	sample   float64       // the last measurement; GUARDED_BY(estMu)
+	steady   float64       // the lower one of the last two; GUARDED_BY(estMu)
 	acc      int64         // since start; GUARDED_BY(estMu)
 	start    time.Time     // GUARDED_BY(estMu)
 	last     time.Time     // of the last answer; GUARDED_BY(estMu)
 	rtt      time.Duration // GUARDED_BY(estMu)
 	channels int           // data channels; GUARDED_BY(estMu)
+	grown    time.Time     // when channels were added; GUARDED_BY(estMu)
 	full     bool          // rate was measured while somebody waited; GUARDED_BY(estMu)
 }
 
@@ -62,6 +65,11 @@ func (f *flow) delivered(n int, now time.Time) {
 		return
 	}
 	sample := float64(f.acc) / elapsed.Seconds()
+	f.steady = sample
+	if f.sample > 0 {
+		f.steady = min(sample, f.sample)
+	}
+	f.sample = sample
 	f.start, f.acc = now, 0
 	switch {
 	case f.takeWaited():
@@ -78,6 +86,9 @@ func (f *flow) delivered(n int, now time.Time) {
 func (f *flow) setLink(rtt time.Duration, channels int) {
 	f.estMu.Lock()
 	defer f.estMu.Unlock()
+	if channels > f.channels && f.rate > 0 {
+		f.grown = time.Now()
+	}
 	f.rtt, f.channels = rtt, max(channels, 1)
 	f.adapt()
 }
@@ -93,7 +104,11 @@ func (f *flow) adapt() {
 	if f.full { // else the rate is that of who asked
 		floor = flowFloor
 	}
-	f.setCapacity(min(max(capacity, floor), int64(f.channels)*channelWindow))
+	most := int64(f.channels) * channelWindow
+	if time.Since(f.grown) < 4*f.rtt {
+		floor = most / 2 // new channels: what they carry is not measured yet
+	}
+	f.setCapacity(min(max(capacity, floor), most))
 }
 
 // wanted says how many data channels the flow could use: more than it has when
@@ -101,7 +116,7 @@ func (f *flow) adapt() {
 func (f *flow) wanted() int {
 	f.estMu.Lock()
 	defer f.estMu.Unlock()
-	bdp := f.rate * f.rtt.Seconds()
+	bdp := f.steady * f.rtt.Seconds()
 	if bdp < 0.6*float64(f.channels)*channelWindow {
 		return f.channels
 	}

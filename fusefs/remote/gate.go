@@ -104,6 +104,13 @@ func (g *gate) inUse() int64 {
 	return g.used
 }
 
+// crowded says that somebody waits.
+func (g *gate) crowded() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.waiters.Len() > 0 || g.used >= g.capacity
+}
+
 // takeWaited says whether the gate was what limited its users since the last
 // call.
 func (g *gate) takeWaited() bool {

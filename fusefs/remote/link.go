@@ -28,6 +28,7 @@ type link struct {
 	// without a sign of life; until the next sign others fail at once.
 	stalledAt atomic.Int64
 
+	dataCount atomic.Int64 // data channels, as tune found them
 	growing   atomic.Bool
 	growAfter atomic.Int64 // Unix nanoseconds: no attempt to grow before
 
