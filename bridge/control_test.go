@@ -52,6 +52,14 @@ func newControlled(t *testing.T, c Config, prepare ...func(*controlled)) *contro
 	return ct
 }
 
+// state is a mount's state, empty while there is no such mount.
+func (ct *controlled) state(name string) api.State {
+	if u := ct.s.find(name); u != nil {
+		return u.status().State
+	}
+	return ""
+}
+
 func TestControl_mountUmount(t *testing.T) {
 	ct := newControlled(t, testConfig(t))
 	var kinds []api.EventKind
@@ -224,7 +232,7 @@ func TestControl_loginTriesAgain(t *testing.T) {
 			w.state(api.StateNeedsLogin, "a passphrase is needed", worker.ReasonNeedsPerson)
 		}
 	})
-	await(t, "needs-login", func() bool { return ct.s.find("media").status().State == api.StateNeedsLogin })
+	await(t, "needs-login", func() bool { return ct.state("media") == api.StateNeedsLogin })
 	if st, err := ct.Login(t.Context(), "media", nil, nil); err != nil || st.State != api.StateUp {
 		t.Errorf("%+v, %v", st, err)
 	}
@@ -307,7 +315,7 @@ func TestControl_eventsLogsAndMetrics(t *testing.T) {
 	}
 	var found bool
 	err := ct.Logs(t.Context(), client.LogOptions{Mount: "media", Level: "info"}, func(r api.LogRecord) error {
-		found = found || r.Message == "mount changed its state"
+		found = found || r.Message == "mount added"
 		if r.Mount != "media" || r.Level == "DEBUG" {
 			t.Errorf("record %+v", r)
 		}

@@ -65,6 +65,9 @@ func joinProblems(ps []api.Problem) string {
 		if i > 0 {
 			text += "; "
 		}
+		if p.Key == "remote" || p.Key == "name" { // the message says so itself
+			p.Key = ""
+		}
 		text += p.String()
 	}
 	return text

@@ -26,6 +26,7 @@ func (s *Supervisor) addUnit(m Mount) *unit {
 	s.units = append(s.units, u)
 	s.mu.Unlock()
 	s.smb.changed()
+	u.log.Info("mount added", "remote", m.Remote, "source", m.Source)
 	st := s.unitStatus(u)
 	s.bus.publish(api.Event{Kind: api.EventAdded, Mount: m.Name, Status: &st})
 	return u
@@ -46,6 +47,7 @@ func (s *Supervisor) dropUnit(u *unit) {
 	s.mu.Unlock()
 	s.smb.show(u.m.Name)
 	s.smb.changed()
+	u.log.Info("mount removed")
 	s.bus.publish(api.Event{Kind: api.EventRemoved, Mount: u.m.Name})
 }
 

@@ -273,8 +273,8 @@ func (r *smbRunner) writeConf(_ context.Context, c *Config) error {
 // closeShare makes clients let go of a mount's share.
 func (r *smbRunner) closeShare(ctx context.Context, m Mount) {
 	srv := r.server()
-	if srv == nil || m.Mountpoint != "" {
-		return
+	if srv == nil || m.Mountpoint != "" || r.s.isStopping() {
+		return // no client has anything of smbd's that is not running
 	}
 	if err := srv.CloseShare(ctx, m.Name); err != nil && ctx.Err() == nil {
 		r.s.log.Warn("clients not disconnected from the share", "mount", m.Name, "err", err)

@@ -118,7 +118,7 @@ func TestSupervisor_startsWithNothingReachable(t *testing.T) {
 			}
 		}
 	})
-	await(t, "the good one is up", func() bool { return ct.s.find("d").status().State == api.StateUp })
+	await(t, "the good one is up", func() bool { return ct.state("d") == api.StateUp })
 	st, err := ct.Status(t.Context())
 	if err != nil || !st.Degraded() {
 		t.Errorf("status %+v, %v", st, err)
@@ -134,7 +134,7 @@ func TestSupervisor_withoutSMBDTheMountsGoOn(t *testing.T) {
 	ct := newControlled(t, testConfig(t, configured("a", "nas:/a")), func(ct *controlled) {
 		ct.smb.check = &smbd.PortBusyError{Addr: "127.0.0.1:445", PID: 7, Name: "smbd"}
 	})
-	await(t, "the mount is up", func() bool { return ct.s.find("a").status().State == api.StateUp })
+	await(t, "the mount is up", func() bool { return ct.state("a") == api.StateUp })
 	await(t, "the problem is told", func() bool { return len(ct.s.Status().Problems) == 1 })
 	st, err := ct.Status(t.Context())
 	if err != nil || st.Ready || st.SMB.State != "backoff" || !strings.Contains(st.Problems[0], "smb.ports") {

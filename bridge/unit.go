@@ -162,10 +162,8 @@ func (u *unit) setState(e worker.StateEvent) {
 		return
 	case e.State.NeedsPerson():
 		u.log.Error("mount needs a person", "state", e.State, "cause", e.Cause)
-	case e.State == api.StateDegraded && prev.State != e.State:
-		u.log.Warn("mount lost its remote", "state", e.State, "cause", e.Cause)
-	case prev.State == e.State:
-		u.log.Debug("mount still in trouble", "state", e.State, "cause", e.Cause, "attempt", e.Attempts)
+	case slices.Contains(workerStates, e.State):
+		u.log.Debug("worker told its state", "state", e.State, "cause", e.Cause, "attempt", e.Attempts) // its own record says the same
 	default:
 		u.log.Info("mount changed its state", "state", e.State, "cause", e.Cause)
 	}

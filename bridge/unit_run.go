@@ -13,6 +13,10 @@ import (
 // errUnmounted says that somebody else unmounted the mount.
 var errUnmounted = errors.New("unmounted by somebody else")
 
+// closeShareTime bounds the disconnecting of clients: a busy machine's smbd
+// must not keep a mount from leaving or coming back.
+const closeShareTime = 2 * time.Second
+
 // run keeps the mount mounted until ctx ends, then takes it down.
 func (u *unit) run(ctx context.Context) {
 	defer close(u.done)
@@ -60,7 +64,7 @@ func (u *unit) serve(ctx context.Context) error {
 		return ctx.Err()
 	case <-proc.Done():
 		if err := proc.Err(); err != nil {
-			return fmt.Errorf("the worker ended: %w", err)
+			return err
 		}
 		return errUnmounted
 	}
@@ -115,7 +119,7 @@ func (u *unit) cleanUp() {
 	if err := u.parts.detach(u.m, true); err != nil {
 		u.log.Error("dead mount not detached", "err", err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), closeShareTime)
 	defer cancel()
 	u.parts.closeShare(ctx, u.m)
 }
@@ -127,10 +131,13 @@ func (u *unit) takeDown() {
 	u.mu.Lock()
 	proc, drain := u.proc, u.drainTime
 	u.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), drain)
-	defer cancel()
 	if proc != nil {
+		// Clients that let go flush what they hold, which is then drained.
+		ctx, cancel := context.WithTimeout(context.Background(), closeShareTime)
 		u.parts.closeShare(ctx, u.m)
+		cancel()
+		ctx, cancel = context.WithTimeout(context.Background(), drain)
+		defer cancel()
 		if err := proc.Drain(ctx); err != nil {
 			u.log.Warn("not everything written has landed", "err", err)
 		}

@@ -143,8 +143,6 @@ func (g *global) progress(remote string) func(api.Event) {
 			g.notef("accepted the host key: %s\n", e.Message)
 		case e.Kind == api.EventNote:
 			g.notef("note: %s\n", e.Message)
-		case e.Kind == api.EventState && e.Cause != "" && e.State == api.StateDegraded:
-			g.notef("%s\n", e.Cause)
 		}
 	}
 }
