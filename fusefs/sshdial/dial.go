@@ -62,7 +62,7 @@ func (r *Route) dialHop(ctx context.Context, c *Conn, h *hop, asker Asker) error
 	w := &wire{Conn: conn}
 	l := &login{hop: h, memory: r.memory, guard: guard, asker: asker, log: r.log, wire: w, unconfirmed: map[string]string{}}
 	defer func() { l.agent.close() }()
-	v := &verifier{ctx: ctx, hop: h, trust: trust, ask: l.askContext}
+	v := &verifier{hop: h, trust: trust, ask: l.ask}
 	config := &ssh.ClientConfig{
 		Config: ssh.Config{
 			KeyExchanges: h.algorithms.kex,

@@ -38,6 +38,32 @@
 //     being asked does not count).
 //   - Secrets are never logged, and are forgotten with the Route.
 //
+// # ssh_config
+//
+// Read as OpenSSH does (the first value wins; a test compares with ssh -G):
+// Host, Include, and Match with all, host, originalhost, user, localuser,
+// tagged, final, sessiontype and command.
+//
+// Followed: AddressFamily BatchMode BindAddress CASignatureAlgorithms
+// CertificateFile Ciphers ConnectTimeout GlobalKnownHostsFile HashKnownHosts
+// HostKeyAlgorithms HostKeyAlias HostName IdentitiesOnly IdentityAgent
+// IdentityFile KbdInteractiveAuthentication KexAlgorithms MACs
+// NumberOfPasswordPrompts PasswordAuthentication Port PreferredAuthentications
+// ProxyCommand (ssh -W) ProxyJump PubkeyAcceptedAlgorithms
+// PubkeyAuthentication RefuseConnection RequiredRSASize RevokedHostKeys
+// ServerAliveCountMax ServerAliveInterval StrictHostKeyChecking Tag TCPKeepAlive
+// User UserKnownHostsFile.
+//
+// Refused by name, unless set to no or none: BindInterface CanonicalizeHostname
+// KnownHostsCommand ProxyUseFdpass, any other ProxyCommand, and Match with
+// exec, localnetwork or version where it decides.
+//
+// Different on purpose: StrictHostKeyChecking is accept-new by default; "no" is
+// accept-new, and "yes" asks a person, as "ask" does. A host for which an
+// authority (@cert-authority) is known and that shows no certificate is never
+// accepted without a person. Identity files that a setting names are offered
+// before the agent's other keys. A @revoked key is refused for every host.
+//
 // # Locks
 //
 // memory.mu guards what a Route remembers, and Conn.mu its end; each is a leaf:

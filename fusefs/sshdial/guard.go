@@ -11,8 +11,10 @@ import (
 // closes the connection, which ends every read and write on it, and remembers
 // why. Deadlines of net.Conn would not do: a channel of a jump host has none.
 type guard struct {
-	ctx  context.Context // the dial's
-	base io.Closer       // the TCP connection at the bottom
+	// ctx is the dial's. It is kept here because the callbacks of
+	// x/crypto/ssh, which ask persons and agents, are given none.
+	ctx  context.Context
+	base io.Closer // the TCP connection at the bottom
 	stop func() bool
 
 	mu      sync.Mutex // guards all below

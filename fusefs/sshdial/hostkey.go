@@ -2,7 +2,6 @@ package sshdial
 
 import (
 	"bytes"
-	"context"
 	"crypto/rsa"
 	"fmt"
 	"net"
@@ -16,10 +15,9 @@ import (
 
 // verifier decides on the host key of one connection.
 type verifier struct {
-	ctx   context.Context // of the dial: a person may be asked
 	hop   *hop
 	trust *trust
-	ask   func(ctx context.Context, q Question) (string, error)
+	ask   func(q Question) (string, error)
 	// failure is why the key was refused: x/crypto/ssh does not always hand
 	// the callback's error back.
 	failure error
@@ -107,7 +105,7 @@ func (v *verifier) unknown(key ssh.PublicKey) error {
 	if signed {
 		prompt = "This host should show a certificate of a known authority, and does not.\n" + prompt
 	}
-	answer, err := v.ask(v.ctx, Question{Kind: KindHostKey, Prompt: prompt, Echo: true})
+	answer, err := v.ask(Question{Kind: KindHostKey, Prompt: prompt, Echo: true})
 	if err != nil {
 		e := v.refuse(key, "unknown host")
 		e.Err = err

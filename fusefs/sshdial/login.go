@@ -1,7 +1,6 @@
 package sshdial
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -73,17 +72,13 @@ func (l *login) note(format string, args ...any) {
 
 // ask puts a question to the person, if there is one, with the clock stopped.
 func (l *login) ask(q Question) (string, error) {
-	return l.askContext(l.guard.ctx, q)
-}
-
-func (l *login) askContext(ctx context.Context, q Question) (string, error) {
 	if l.asker == nil || l.hop.batch {
 		l.needsPerson = true
 		return "", ErrNeedsPerson
 	}
 	resume := l.guard.pause()
 	defer resume()
-	answer, err := l.asker.Ask(ctx, q)
+	answer, err := l.asker.Ask(l.guard.ctx, q)
 	switch {
 	case err == nil:
 		return answer, nil
