@@ -77,7 +77,7 @@ func SelfCheck(ctx context.Context, o CheckOptions) ([]Step, error) {
 			o.OnStep(last)
 		}
 		if last.Err != nil {
-			return c.steps, fmt.Errorf("%w: %s: %w", ErrCheck, last.Name, last.Err)
+			return c.steps, fmt.Errorf("%w: %s: %v", ErrCheck, last.Name, last.Err) //nolint:errorlint // an errno of the check says nothing about the demo
 		}
 	}
 	return c.steps, nil

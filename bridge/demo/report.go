@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"sshfs-bridge/bridge"
+	"sshfs-bridge/bridge/api"
 )
 
 // check waits until everything is up and runs the self-check, whose steps are
@@ -23,7 +26,7 @@ func (o Options) check(ctx context.Context, supervisor *bridge.Supervisor, dir s
 			return cause
 		}
 		fmt.Fprintf(o.Out, "\nthe demo does not come up: %v\n", err)
-		return fmt.Errorf("%w: %w", ErrCheck, err)
+		return fmt.Errorf("%w: %v", ErrCheck, err) //nolint:errorlint // as in SelfCheck
 	}
 	fmt.Fprintf(o.Out, "mount and smbd are up after %s\n\nself-check through SMB, as guest:\n", round(time.Since(start)))
 	start = time.Now()
@@ -73,25 +76,41 @@ func (o Options) goOn(supervisor *bridge.Supervisor, config bridge.Config) {
 			url = m.URL
 		}
 	}
-	program := "sshfs-bridge"
-	if bridge.InContainer() {
-		program = "docker exec -it CONTAINER sshfs-bridge"
-	}
-	socket := ""
-	if usual := bridge.DefaultConfig(); config.ControlSocket() != usual.ControlSocket() {
-		socket = "SSHFS_BRIDGE_SOCKET=" + config.ControlSocket() + " "
-	}
+	program := o.program(config)
 	var b strings.Builder
 	fmt.Fprintf(&b, `
 In Finder (Cmd-K), or in a terminal of the Mac:
     open %s
 
 Mount a server of your own, beside the demo:
-    %s%s mount alice@nas.example.com:/srv/media
+    %s mount alice@nas.example.com:/srv/media
 See what is there:
-    %s%s list
+    %s list
 
 The demo serves until it is stopped (Ctrl-C); its files go with it.
-`, url, socket, program, socket, program)
+`, url, program, program)
 	fmt.Fprint(o.Out, b.String())
+}
+
+// containerID is how Docker calls a container's host unless told otherwise.
+var containerID = regexp.MustCompile(`^[0-9a-f]{12}$`)
+
+// program is how a person calls this program for this supervisor.
+func (o Options) program(config bridge.Config) string {
+	usual := bridge.DefaultConfig()
+	socket := ""
+	if config.ControlSocket() != usual.ControlSocket() {
+		socket = api.SocketEnv + "=" + config.ControlSocket() + " "
+	}
+	if !bridge.InContainer() {
+		return socket + "sshfs-bridge"
+	}
+	if socket != "" {
+		socket = "-e " + socket
+	}
+	name := "sshfs-bridge"
+	if host, err := os.Hostname(); err == nil && containerID.MatchString(host) {
+		name = host
+	}
+	return "docker exec -it " + socket + name + " sshfs-bridge"
 }
