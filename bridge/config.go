@@ -76,6 +76,7 @@ type Mount struct {
 	// File and Line are where a file defines it.
 	File string
 	Line int
+	key  string // the path of its keys, for problems
 }
 
 // DefaultConfig returns the settings of this machine when nothing is configured.

@@ -31,7 +31,7 @@ func (c *Config) YAML() ([]byte, error) {
 	}
 	out = append(out, "mounts:\n"...)
 	for _, m := range c.Mounts {
-		item, err := yaml.Marshal([]yaml.MapSlice{mountYAML(m)})
+		item, err := yaml.Marshal(yaml.MapSlice{{Key: m.Name, Value: mountYAML(m)}})
 		if err != nil {
 			return nil, fmt.Errorf("write the configuration: %w", err)
 		}
@@ -51,7 +51,7 @@ func (c *Config) YAML() ([]byte, error) {
 func mountYAML(m Mount) yaml.MapSlice {
 	var out yaml.MapSlice
 	for _, kv := range []yaml.MapItem{
-		{Key: "name", Value: m.Name}, {Key: "remote", Value: m.Remote}, {Key: "port", Value: m.Port},
+		{Key: "remote", Value: m.Remote}, {Key: "port", Value: m.Port},
 		{Key: "identity_files", Value: m.IdentityFiles}, {Key: "proxy_jump", Value: m.ProxyJump},
 		{Key: "ssh_options", Value: m.SSHOptions}, {Key: "agent_socket", Value: m.AgentSocket},
 		{Key: "ssh_dir", Value: m.SSHDir}, {Key: "read_only", Value: m.ReadOnly}, {Key: "uid", Value: m.UID},

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -41,7 +42,7 @@ func (c *Config) problems() []api.Problem {
 		ps = append(ps, api.Problem{Key: "smb.ports", Message: "at least one port is needed"})
 	}
 	for i, m := range c.Mounts {
-		key := fmt.Sprintf("mounts[%d]", i)
+		key := cmp.Or(m.key, fmt.Sprintf("mounts[%d]", i))
 		if m.Source == api.SourceEnvironment {
 			key = envName("remote")
 		}

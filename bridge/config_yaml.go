@@ -97,40 +97,50 @@ func (r *yamlReader) top(n ast.Node) {
 	})
 }
 
+// mounts reads the mounts: by name (mounts: {media: {remote: ...}}), or as a list,
+// whose elements need no name.
 func (r *yamlReader) mounts(n ast.Node) {
-	if _, ok := n.(*ast.NullNode); ok {
-		return
-	}
 	seq, ok := n.(*ast.SequenceNode)
 	if !ok {
-		r.add(n, "mounts", "a list is needed: each mount begins with \"- remote: USER@HOST:PATH\"")
+		r.mapping(n, "mounts", func(name string, keyNode, v ast.Node) {
+			path := "mounts." + name
+			if err := CheckName(name); err != nil {
+				r.add(keyNode, path, "%s", err)
+			}
+			r.mount(v, keyNode, path, name)
+		})
 		return
 	}
 	for i, item := range seq.Values {
-		r.mount(item, fmt.Sprintf("mounts[%d]", i))
+		r.mount(item, item, fmt.Sprintf("mounts[%d]", i), "")
 	}
 }
 
-func (r *yamlReader) mount(n ast.Node, path string) {
+// mount reads one mount. Its name is given where the mounts are by name.
+func (r *yamlReader) mount(n, at ast.Node, path, name string) {
 	table := map[string]mountSetting{}
 	var keys []string
 	for _, s := range mountSettings() {
 		table[s.key] = s
 		keys = append(keys, s.key)
 	}
-	m := Mount{Source: api.SourceConfig, File: r.file, Line: line(n)}
+	m := Mount{Source: api.SourceConfig, File: r.file, Line: line(at), key: path}
+	m.Name = name
 	seen := map[string]bool{}
 	ok := r.mapping(n, path, func(key string, keyNode, v ast.Node) {
 		seen[key] = true
 		s, ok := table[key]
-		if !ok {
+		switch {
+		case !ok:
 			r.unknown(keyNode, path+"."+key, keys)
-			return
+		case key == "name" && name != "":
+			r.add(keyNode, path+"."+key, "the mount is called %s already, by its key", name)
+		default:
+			r.scalar(v, path+"."+key, s.list, func(vals []string) error { return s.set(&m.MountSpec, vals) })
 		}
-		r.scalar(v, path+"."+key, s.list, func(vals []string) error { return s.set(&m.MountSpec, vals) })
 	})
 	if ok && !seen["remote"] {
-		r.add(n, path+".remote", "the remote is missing: USER@HOST:PATH")
+		r.add(at, path+".remote", "the remote is missing: USER@HOST:PATH")
 	}
 	if ok {
 		// One with a problem too, so that the next check sees its name.
