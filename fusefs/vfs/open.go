@@ -225,6 +225,9 @@ func (f *FS) openWrite(ctx context.Context, n *node, flags uint32) (Opened, erro
 func (f *FS) giveWriter(h *handle, w *writer) {
 	h.w = w
 	h.seen = w.errSeq
+	if f.opts.Symlinks == SymlinksXSym && h.n.attr.Size == 0 {
+		h.head = []byte{}
+	}
 	if h.canRead() {
 		h.n.file.readers++
 		if w.read {

@@ -115,7 +115,7 @@ func (f *FS) Flush(ctx context.Context, fh uint64) error {
 		return nil
 	}
 	err = f.flushHandle(ctx, h, false)
-	if err == nil && h.head != nil {
+	if err == nil && len(h.head) == xsymSize {
 		err = f.becomeLink(ctx, h)
 	}
 	return err

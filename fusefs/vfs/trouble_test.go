@@ -1,0 +1,121 @@
+package vfs
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"sshfs-bridge/e2e/testenv"
+	"sshfs-bridge/fusefs/sftp"
+)
+
+// While the link is down, what is known is answered, and what is not known fails
+// as the link does: never as a missing file, and nothing is remembered of it.
+func TestLinkDown(t *testing.T) {
+	g := newRig(t, Options{AttrTTL: 200 * time.Millisecond, NoBackgroundCheck: true}, testenv.CountOptions{})
+	g.file("known", "content")
+	g.file("dir/unknown", "content")
+	g.list(g.root)
+	known, dir := g.lookup(g.root, "known"), g.lookup(g.root, "dir")
+	g.srv.Stall()
+	g.srv.Break()
+	time.Sleep(300 * time.Millisecond) // the attributes are too old by now
+
+	if a, _, err := g.GetAttr(g.ctx, known); err != nil || a.Size != 7 {
+		t.Errorf("stat of a known file: %v %v", a, err)
+	}
+	if names := g.list(g.root); len(names) != 2 {
+		t.Errorf("listed %q", names)
+	}
+	if _, err := g.Lookup(g.ctx, dir, "unknown"); err == nil || errors.Is(err, fs.ErrNotExist) || err == syscall.ENOENT {
+		t.Errorf("lookup of an unknown name: %v", err)
+	}
+	if _, err := g.Open(g.ctx, known, syscall.O_RDONLY); err == nil || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("open: %v", err)
+	}
+	g.srv.Resume()
+	testenv.Eventually(t, 10*time.Second, "the link is back", func() bool {
+		_, err := g.Lookup(g.ctx, dir, "unknown")
+		if errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("after the link came back: %v", err)
+		}
+		return err == nil
+	})
+	if got := g.read(known); got != "content" {
+		t.Errorf("read %q", got)
+	}
+}
+
+// A write that the server refuses is reported to its writer, once: by the next
+// write, by close or by fsync.
+func TestWriteErrors(t *testing.T) {
+	g := newRig(t, Options{}, testenv.CountOptions{})
+	g.file("f", "content")
+	ino := g.lookup(g.root, "f")
+	_, remove := g.srv.Inject(testenv.Fault{Kind: testenv.FaultStatus, Op: "write", Status: sftp.StatusFailure})
+	o, err := g.Open(g.ctx, ino, syscall.O_RDWR)
+	g.must(err)
+	other, err := g.Open(g.ctx, ino, syscall.O_WRONLY)
+	g.must(err)
+	err = g.Write(g.ctx, o.FH, []byte("lost"), 0, false)
+	if err == nil {
+		err = g.Flush(g.ctx, o.FH)
+	}
+	if err == nil {
+		t.Error("nobody was told")
+	}
+	remove()
+	if err := g.Flush(g.ctx, o.FH); err != nil {
+		t.Errorf("told twice: %v", err)
+	}
+	if err := g.Flush(g.ctx, other.FH); err != nil {
+		t.Errorf("told a handle that wrote nothing: %v", err)
+	}
+	g.Release(o.FH)
+	g.Release(other.FH)
+	if a, _, err := g.GetAttr(g.ctx, ino); err != nil || a.Size != 7 {
+		t.Errorf("after the failure: %v, %v", a, err)
+	}
+}
+
+// Nothing that could change the server leaves a read-only filesystem.
+func TestReadOnly(t *testing.T) {
+	g := newRig(t, Options{ReadOnly: true}, testenv.CountOptions{})
+	g.file("f", "content")
+	ino := g.lookup(g.root, "f")
+	size, mode := uint64(0), uint32(0o777)
+	for what, err := range map[string]error{
+		"create":   second(g.Create(g.ctx, g.root, "x", syscall.O_WRONLY, 0o644)),
+		"mkdir":    first(g.Mkdir(g.ctx, g.root, "x", 0o755)),
+		"symlink":  first(g.Symlink(g.ctx, g.root, "x", "f")),
+		"link":     first(g.Link(g.ctx, ino, g.root, "x")),
+		"unlink":   g.Unlink(g.ctx, g.root, "f"),
+		"rmdir":    g.Rmdir(g.ctx, g.root, "f"),
+		"rename":   g.Rename(g.ctx, g.root, "f", g.root, "x", 0),
+		"open":     firstOpened(g.Open(g.ctx, ino, syscall.O_RDWR)),
+		"truncate": third(g.SetAttrs(g.ctx, ino, SetAttr{Size: &size})),
+		"chmod":    third(g.SetAttrs(g.ctx, ino, SetAttr{Mode: &mode})),
+		"setxattr": g.SetXattr(ino, "user.x", nil, 0),
+		"access":   g.Access(g.ctx, ino, 2),
+	} {
+		if err != syscall.EROFS {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if a, _, err := g.GetAttr(g.ctx, ino); err != nil || a.Mode&0o222 != 0 {
+		t.Errorf("shown as %o, %v", a.Mode, err)
+	}
+	entries, err := os.ReadDir(g.dir)
+	g.must(err)
+	if len(entries) != 1 || g.onServer("f") != "content" {
+		t.Error("the server was changed")
+	}
+}
+
+func first(_ Node, err error) error                  { return err }
+func firstOpened(_ Opened, err error) error          { return err }
+func second(_ Node, _ Opened, err error) error       { return err }
+func third(_ Attr, _ time.Duration, err error) error { return err }
