@@ -1,0 +1,235 @@
+package remote_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sshfs-bridge/e2e/testenv"
+	"sshfs-bridge/fusefs/remote"
+	"sshfs-bridge/fusefs/sshdial"
+)
+
+// real is a Remote over a real sshd behind a proxy with faults.
+type real struct {
+	*remote.Remote
+	t     testing.TB
+	sshd  *testenv.SSHD
+	proxy *testenv.FaultProxy
+	dials atomic.Int64
+}
+
+type routeDialer struct {
+	route *sshdial.Route
+	dials *atomic.Int64
+}
+
+func (d routeDialer) Dial(ctx context.Context, _ bool) (remote.Conn, error) {
+	d.dials.Add(1)
+	c, err := d.route.Dial(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func newReal(t testing.TB, so testenv.SSHDOptions, o remote.Options) *real {
+	t.Helper()
+	testenv.Require(t, "root", "sshd")
+	testenv.NoLeaks(t)
+	x := &real{t: t, sshd: testenv.StartSSHD(t, so)}
+	x.proxy = testenv.NewFaultProxy(t, x.sshd.Addr)
+	route, err := sshdial.Resolve(sshdial.Target{Host: x.sshd.Alias}, sshdial.Options{
+		SSHDir: x.sshd.SSHDir,
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, network, x.proxy.Addr())
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Dialer = routeDialer{route, &x.dials}
+	o.Root = x.sshd.HomeSeen
+	if testing.Verbose() {
+		o.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	x.Remote = remote.New(o)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		x.Close(ctx)
+	})
+	if err := x.Connect(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+func (x *real) file(name string) string { return filepath.Join(x.sshd.Home, name) }
+
+// copyFile copies a file of the server to another one through this machine.
+func (x *real) copyFile(ctx context.Context, from, to string, progress func(off int64)) error {
+	in, a, err := x.Open(ctx, from, forRead, 0)
+	if err != nil {
+		return err
+	}
+	defer in.Close(ctx)
+	out, _, err := x.Open(ctx, to, forWrite, 0o644)
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, 1<<20)
+	for off := int64(0); off < int64(a.Size); {
+		n, err := in.ReadAt(ctx, buf, off)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("read at %d: %w", off, err)
+		}
+		if err := out.WriteAt(ctx, buf[:n], off); err != nil {
+			return fmt.Errorf("write at %d: %w", off, err)
+		}
+		off += int64(n)
+		if progress != nil {
+			progress(off)
+		}
+	}
+	_, err = out.Close(ctx)
+	return err
+}
+
+// disturbed copies a file and disturbs that once a quarter is done.
+func (x *real) disturbed(size int, disturb func()) {
+	x.t.Helper()
+	data := random(1, size)
+	if err := os.WriteFile(x.file("in"), data, 0o644); err != nil {
+		x.t.Fatal(err)
+	}
+	var once sync.Once
+	hit := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		<-hit
+		disturb()
+	})
+	err := x.copyFile(x.t.Context(), "in", "out", func(off int64) {
+		if off > int64(size/4) {
+			once.Do(func() { close(hit) })
+		}
+	})
+	once.Do(func() { close(hit) })
+	wg.Wait()
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	got, err := os.ReadFile(x.file("out"))
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	same(x.t, "copy", got, data)
+}
+
+func TestSSHD_kinds(t *testing.T) {
+	for name, so := range map[string]testenv.SSHDOptions{
+		"internal-sftp":      {},
+		"sftp-server":        {ExternalSFTP: true},
+		"one session":        {MaxSessions: 1},
+		"two sessions":       {MaxSessions: 2},
+		"without extensions": {SFTPArgs: []string{"-P", "posix-rename,limits,copy-data,fsync,hardlink,statvfs"}},
+		"chroot":             {Chroot: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newReal(t, so, quick())
+			x.disturbed(8<<20, func() {})
+			if err := x.Mkdir(t.Context(), "d", 0o755); err != nil {
+				t.Error(err)
+			}
+			if err := x.Rename(t.Context(), "out", "in"); err != nil {
+				t.Error(err)
+			}
+			entries, err := x.ReadDir(t.Context(), "")
+			if err != nil || len(entries) < 2 {
+				t.Errorf("readdir: %d entries, %v", len(entries), err)
+			}
+			if so.MaxSessions > 0 {
+				if s := x.Status(); s.Channels > so.MaxSessions {
+					t.Errorf("%d channels", s.Channels)
+				}
+			}
+		})
+	}
+}
+
+func TestSSHD_killedAndRestarted(t *testing.T) {
+	x := newReal(t, testenv.SSHDOptions{}, quick())
+	x.disturbed(bulk, func() {
+		x.sshd.Stop()
+		time.Sleep(300 * time.Millisecond)
+		x.sshd.Start()
+	})
+	if s := x.Status(); s.Counters.Reconnects == 0 || s.Counters.Resumed == 0 {
+		t.Errorf("nothing was disturbed: %+v", s.Counters)
+	}
+}
+
+func TestSSHD_resets(t *testing.T) {
+	x := newReal(t, testenv.SSHDOptions{}, quick())
+	x.disturbed(bulk, func() {
+		for range 10 {
+			x.proxy.Reset()
+			time.Sleep(50 * time.Millisecond)
+		}
+	})
+}
+
+func TestSSHD_halfOpen(t *testing.T) {
+	o := quick()
+	x := newReal(t, testenv.SSHDOptions{}, o)
+	x.disturbed(bulk, x.proxy.HalfOpen)
+}
+
+// TestSSHD_thirtySecondsOfSilence is the one test with the times that users have.
+func TestSSHD_thirtySecondsOfSilence(t *testing.T) {
+	x := newReal(t, testenv.SSHDOptions{}, remote.Options{})
+	x.disturbed(bulk, func() {
+		x.proxy.StallBoth()
+		silent := time.Now()
+		for time.Since(silent) < 30*time.Second {
+			start := time.Now()
+			if _, err := x.Lstat(t.Context(), "in"); err == nil || isAnswer(err) {
+				t.Errorf("while silent: %v", err)
+			}
+			if d := time.Since(start); d > 7*time.Second {
+				t.Errorf("an operation on a path took %v", d)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		x.proxy.ResumeBoth()
+	})
+}
+
+func TestSSHD_hostKeyChanged(t *testing.T) {
+	x := newReal(t, testenv.SSHDOptions{}, quick())
+	x.sshd.Stop()
+	x.sshd.NewHostKeys()
+	x.sshd.Start()
+	testenv.Eventually(t, 10*time.Second, "state down", func() bool { return x.Status().State == remote.StateDown })
+	dials := x.dials.Load()
+	time.Sleep(500 * time.Millisecond)
+	if n := x.dials.Load(); n != dials {
+		t.Errorf("%d dials after the refusal", n-dials)
+	}
+	var host *sshdial.HostKeyError
+	if s := x.Status(); !errors.As(s.Cause, &host) || !host.Changed {
+		t.Errorf("cause: %v", s.Cause)
+	}
+	x.sshd.TrustHostKeys()
+}
