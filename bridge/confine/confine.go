@@ -74,8 +74,8 @@ func (l Limits) apply() error {
 }
 
 // dropBounding leaves only keep in the bounding set. Without CAP_SETPCAP that
-// is not possible; it is no error for a process that has no capability
-// anyway, because no_new_privs keeps it so.
+// is not possible, and no error: the permitted set is cut down all the same,
+// and no_new_privs keeps an execve from giving anything back.
 func dropBounding(keep []int) error {
 	for c := 0; ; c++ {
 		has, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(c), 0, 0, 0)
@@ -86,7 +86,7 @@ func dropBounding(keep []int) error {
 			continue
 		}
 		if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0); err != nil {
-			if permitted, _ := capabilities(); permitted == 0 {
+			if err == unix.EPERM {
 				return nil
 			}
 			return fmt.Errorf("drop capability %d from the bounding set: %w", c, err)

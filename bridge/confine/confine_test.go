@@ -18,18 +18,25 @@ const envLimits = "CONFINE_TEST_LIMITS"
 
 func TestMain(m *testing.M) {
 	if s := os.Getenv(envLimits); s != "" {
-		var l Limits
-		if err := json.Unmarshal([]byte(s), &l); err != nil {
+		var steps []Limits // all but the last one execute this binary again
+		if err := json.Unmarshal([]byte(s), &steps); err != nil {
 			panic(err)
 		}
-		panic(Exec("/bin/cat", []string{"cat", "/proc/self/status"}, nil, l))
+		if len(steps) == 1 {
+			panic(Exec("/bin/cat", []string{"cat", "/proc/self/status"}, nil, steps[0]))
+		}
+		rest, err := json.Marshal(steps[1:])
+		if err != nil {
+			panic(err)
+		}
+		panic(Exec("/proc/self/exe", os.Args, []string{envLimits + "=" + string(rest)}, steps[0]))
 	}
 	os.Exit(m.Run())
 }
 
-func statusWith(t *testing.T, l Limits) string {
+func statusWith(t *testing.T, steps ...Limits) string {
 	t.Helper()
-	b, err := json.Marshal(l)
+	b, err := json.Marshal(steps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,6 +97,22 @@ func TestRootKeepsWhatItNeeds(t *testing.T) {
 	}
 	if got := field(t, status, "NoNewPrivs"); got != "1" {
 		t.Errorf("no_new_privs: %s", got)
+	}
+}
+
+// In a container that withholds CAP_SETPCAP the bounding set stays, and that
+// gives nothing back.
+func TestWithoutSetpcap(t *testing.T) {
+	testenv.Require(t, "root")
+	status := statusWith(t, Limits{Keep: []int{unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_CHOWN}}, Limits{Keep: []int{unix.CAP_SETUID}})
+	for key, want := range map[string]string{"CapBnd": "00000000000000c1", "CapPrm": "0000000000000080", "CapEff": "0000000000000080"} {
+		if got := field(t, status, key); got != want {
+			t.Errorf("%s: %s, want %s", key, got, want)
+		}
+	}
+	status = statusWith(t, Limits{Keep: []int{unix.CAP_SETUID, unix.CAP_SETGID}}, Limits{Identity: &Identity{UID: 1234, GID: 2345}})
+	if err := verify(status, 1234); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -200,26 +199,4 @@ func (s *Server) endProcesses(ctx context.Context, parent int, pids []int) error
 		case <-timer.C:
 		}
 	}
-}
-
-// clientProcesses are the live children of the main smbd that serve clients:
-// all but its own helpers.
-func (s *Server) clientProcesses(parent int) (pids []int) {
-	for _, pid := range s.processes() {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			continue
-		}
-		// "PID (NAME) STATE PPID ...": the name may contain anything.
-		name := string(stat[bytes.IndexByte(stat, '(')+1 : bytes.LastIndexByte(stat, ')')])
-		rest := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		if len(rest) < 2 || rest[0] == "Z" || rest[1] != strconv.Itoa(parent) {
-			continue
-		}
-		if strings.Contains(name, "notifyd") || strings.Contains(name, "cleanupd") {
-			continue
-		}
-		pids = append(pids, pid)
-	}
-	return pids
 }

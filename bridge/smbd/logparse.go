@@ -18,7 +18,7 @@ var logHeader = regexp.MustCompile(`^\[\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)?,
 
 // What messages tell of clients and shares.
 var (
-	logConnect = regexp.MustCompile(`^\S+ \(ipv[46]:(\S+):\d+\) (connect to|closed connection to) service (.+?)(?: initially as user .*)?$`)
+	logConnect = regexp.MustCompile(`^(?:\S+ )?\(ipv[46]:(\S+):\d+\) (connect to|closed connection to) service (.+?)(?: initially as user .*)?$`)
 	logDenied  = regexp.MustCompile(`Denied connection from (?:\S+ \()?([0-9A-Fa-f.:]+)\)?`)
 	logExit    = regexp.MustCompile(`^Server exit `)
 )
@@ -35,6 +35,8 @@ var logNoise = []struct {
 	{"tdbsam_open: Converting version 0.0", slog.LevelDebug}, // the first start with an empty directory
 	{"tdbsam_convert_backup: updated", slog.LevelDebug},
 	{"Denied connection from", slog.LevelWarn},
+	// Before it has read where its log is, each program tries the default.
+	{"reopen_one_log: Unable to open new log file", slog.LevelDebug},
 }
 
 // logParser makes records of lines.
@@ -56,11 +58,14 @@ func newLogParser(log *slog.Logger, refused func(string)) *logParser {
 
 // line takes the next line.
 func (p *logParser) line(l logLine) {
+	m := logHeader.FindStringSubmatch(l.text)
 	if l.plain {
-		p.log.LogAttrs(context.Background(), slog.LevelInfo, "smbd: "+l.text)
+		if m == nil { // before the log is open, headers come this way too
+			p.log.LogAttrs(context.Background(), quieter(l.text, slog.LevelInfo), "smbd: "+l.text)
+		}
 		return
 	}
-	if m := logHeader.FindStringSubmatch(l.text); m != nil {
+	if m != nil {
 		p.flush()
 		p.open, p.level, p.class = true, level(m[1]), m[3]
 		p.pid, _ = strconv.Atoi(m[2])
@@ -102,12 +107,7 @@ func (p *logParser) flush() {
 	if !open { // more of a message that was taken to be complete
 		level = slog.LevelInfo
 	}
-	for _, noise := range logNoise {
-		if strings.HasPrefix(text[0], noise.prefix) {
-			level = noise.level
-			break
-		}
-	}
+	level = quieter(text[0], level)
 	client, share := p.who(text[0])
 	ctx := context.Background()
 	if !p.log.Enabled(ctx, level) {
@@ -127,6 +127,16 @@ func (p *logParser) flush() {
 		record.AddAttrs(slog.String("share", share))
 	}
 	_ = p.log.Handler().Handle(ctx, record) // nowhere to tell that the log fails
+}
+
+// quieter is the level that a message deserves.
+func quieter(text string, level slog.Level) slog.Level {
+	for _, noise := range logNoise {
+		if strings.HasPrefix(text, noise.prefix) {
+			return noise.level
+		}
+	}
+	return level
 }
 
 // who says which client and share a message is about, and remembers the

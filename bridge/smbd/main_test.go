@@ -175,7 +175,7 @@ func (s *setup) runServer(srv *Server) {
 		case <-time.After(15 * time.Second):
 			s.t.Error("Run does not end")
 		}
-		if left := srv.processes(); len(left) > 0 {
+		if left := srv.pids(); len(left) > 0 {
 			s.t.Errorf("processes left: %v", left)
 		}
 		if s.t.Failed() {

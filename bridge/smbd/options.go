@@ -47,7 +47,8 @@ type Options struct {
 	User, Password string
 	// HealthEvery is the pause between two probes once smbd is ready; 0 is 10 s.
 	HealthEvery time.Duration
-	// ProbeTimeout bounds each probe; 0 is 5 s.
+	// ProbeTimeout bounds each probe; 0 is 5 s. The first ones may take three
+	// times as long: to list the shares, smbd starts programs.
 	ProbeTimeout time.Duration
 	// StopGrace is how long smbd may take to end after SIGTERM; 0 is 3 s.
 	StopGrace time.Duration
@@ -75,7 +76,7 @@ type policy struct {
 func defaultPolicy() policy {
 	return policy{
 		backoffFirst: 100 * time.Millisecond, backoffMax: 30 * time.Second, wellAfter: 30 * time.Second,
-		readyTimeout: 20 * time.Second, sickLimit: 3, sickPause: time.Second,
+		readyTimeout: time.Minute, sickLimit: 3, sickPause: time.Second,
 	}
 }
 

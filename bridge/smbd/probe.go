@@ -23,14 +23,14 @@ const (
 
 // probe is one conversation of our own SMB client with smbd: negotiate, log
 // in, list the shares; with open, open and list ProbeShare too. It ends
-// within ProbeTimeout.
+// within the time allowed.
 func (s *Server) probe(ctx context.Context, open bool) error {
-	share := ""
+	share, timeout := "", s.o.ProbeTimeout
 	if open {
-		share = s.o.ProbeShare
+		share, timeout = s.o.ProbeShare, 3*s.o.ProbeTimeout
 	}
 	user, password := s.credentials()
-	err := Probe(ctx, s.o.ProbeAddr, user, password, share, s.o.ProbeTimeout)
+	err := Probe(ctx, s.o.ProbeAddr, user, password, share, timeout)
 	var refused *smb2.ResponseError
 	if errors.As(err, &refused) {
 		switch refused.Code {

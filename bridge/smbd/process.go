@@ -12,8 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -191,7 +189,7 @@ func (s *Server) endLeftovers(ctx context.Context) {
 	const patience = 2 * time.Second
 	pause := 2 * time.Millisecond
 	for start := time.Now(); ; {
-		pids := s.processes()
+		pids := s.pids()
 		if len(pids) == 0 {
 			return
 		}
@@ -210,35 +208,6 @@ func (s *Server) endLeftovers(ctx context.Context) {
 		pause = min(2*pause, 50*time.Millisecond)
 		<-timer.C
 	}
-}
-
-// processes are the processes of Samba whose command line names our smb.conf.
-// Zombies have no command line, so they are not among them.
-func (s *Server) processes() (pids []int) {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil
-	}
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil || pid == os.Getpid() {
-			continue
-		}
-		cmdline, err := os.ReadFile("/proc/" + e.Name() + "/cmdline")
-		if err == nil && s.isOurs(cmdline) {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
-
-func (s *Server) isOurs(cmdline []byte) bool {
-	args := strings.Split(string(bytes.TrimRight(cmdline, "\x00")), "\x00")
-	name := filepath.Base(args[0])
-	if name != "smbd" && name != "samba-dcerpcd" && !strings.HasPrefix(name, "rpcd_") {
-		return false
-	}
-	return slices.Contains(args, "--configfile="+s.o.ConfPath)
 }
 
 // tail keeps the last line that was written to it. It is used by one writer,

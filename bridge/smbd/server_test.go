@@ -46,7 +46,7 @@ func TestServesWithFewRights(t *testing.T) {
 		t.Errorf("Sessions: %d, %v", n, err)
 	}
 
-	for _, pid := range srv.processes() {
+	for _, pid := range srv.pids() {
 		root := fmt.Sprintf("/proc/%d/root", pid)
 		for _, path := range []string{keys + "/id", state + "/desired.json"} {
 			if _, err := os.Stat(root + path); !errors.Is(err, os.ErrNotExist) {
@@ -90,15 +90,13 @@ func TestMainProcessKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	testenv.Eventually(t, 5*time.Second, "another smbd is ready", func() bool {
+	testenv.Eventually(t, time.Second, "another smbd is started", func() bool {
 		st := srv.Status()
-		return st.State == StateReady && st.PID != pid
+		return st.PID != pid && st.PID != 0
 	})
-	took := time.Since(start)
-	t.Logf("ready again after %v", took)
-	if took > 2*time.Second {
-		t.Errorf("ready again only after %v", took)
-	}
+	t.Logf("started again after %v", time.Since(start))
+	testenv.Eventually(t, 20*time.Second, "it is ready", func() bool { return srv.Status().State == StateReady })
+	t.Logf("ready again after %v", time.Since(start))
 	s.client("files")
 	if st := srv.Status(); st.Restarts != 1 || st.Cause != "" {
 		t.Errorf("%+v", st)
@@ -217,7 +215,7 @@ func TestSupervisorKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	testenv.Eventually(t, 5*time.Second, "smbd has ended by itself", func() bool {
-		for _, pid := range srv.processes() {
+		for _, pid := range srv.pids() {
 			comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 			if strings.HasPrefix(string(comm), "smbd") {
 				return false
