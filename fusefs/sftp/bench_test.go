@@ -3,6 +3,7 @@ package sftp_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -21,13 +22,21 @@ const benchFile = 64 << 20
 
 func benchClient(b *testing.B) (*sftp.Client, string) {
 	b.Helper()
-	return newClient(b, server{connect: connectOpenSSH})
+	return newClient(b, server{connect: benchConnect()})
+}
+
+// benchConnect is sftp-server on pipes, or with BRIDGE_BENCH_SSH a real sshd.
+func benchConnect() func(testing.TB, string) io.ReadWriteCloser {
+	if os.Getenv("BRIDGE_BENCH_SSH") != "" {
+		return connectSSH
+	}
+	return connectOpenSSH
 }
 
 func benchPkgClient(b *testing.B) (*pkgsftp.Client, string) {
 	b.Helper()
 	dir := b.TempDir()
-	conn := connectOpenSSH(b, dir)
+	conn := benchConnect()(b, dir)
 	c, err := pkgsftp.NewClientPipe(conn, conn, pkgsftp.UseConcurrentWrites(true), pkgsftp.MaxPacketUnchecked(255*1024))
 	must(b, err)
 	b.Cleanup(func() { c.Close() })

@@ -31,6 +31,7 @@ func servers() []server {
 	return []server{
 		{name: "counting", connect: connectCounting},
 		{name: "openssh", connect: connectOpenSSH},
+		{name: "sshd", connect: connectSSH},
 		{name: "pkg-sftp", connect: connectPkgSFTP, wholeLinks: true, noAtime: true},
 	}
 }
