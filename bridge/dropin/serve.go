@@ -124,6 +124,8 @@ func (h *hold) spec() worker.Spec {
 		Mount: h.p.spec, SSHDir: h.o.SSHDir, AgentSocket: os.Getenv("SSH_AUTH_SOCK"),
 		AcceptedHostKeys: h.o.acceptedHostKeys(), Interactive: h.asker.interactive(), LogLevel: slog.LevelWarn,
 	}
+	// The kernel refuses changes; modes are shown as they are, as sshfs does.
+	s.Mount.ReadOnly = false
 	if home, err := os.UserHomeDir(); err == nil {
 		s.HomeDir = home
 	}
