@@ -78,6 +78,7 @@ Host *
 		{remote: "bad.lan", want: "fallback@bad.lan:22"},
 		{remote: "sftp://x:77/", want: "fallback@x:77"},
 		{remote: "nas", o: Options{Port: 5, Overrides: []string{"user=carol", "Port 6", "HostName=h"}}, want: "carol@h:5"},
+		{remote: "[fe80::1%eth0]", want: "fallback@[fe80::1%eth0]:22"},
 		{remote: "[::1]", want: "fallback@[::1]:22"},
 		{remote: "nas", o: Options{ConfigFiles: []string{"none"}}, want: "me@nas:22"},
 	} {
@@ -186,7 +187,7 @@ func TestResolveRefusesByName(t *testing.T) {
 	}
 	for _, config := range []string{
 		"Port x", "Port 0", "Port 70000", "ConnectTimeout x", "User", "User \"x", "Match", "Match host", "Match nonsense x",
-		"HostName %z", "HostName -x", "IdentityFile %z", "IdentityFile ${NO_SUCH_VARIABLE_HERE}", "StrictHostKeyChecking maybe",
+		"HostName %z", "HostName -x", "HostName *", "HostKeyAlias *", "HostKeyAlias |x", "IdentityFile %z", "IdentityFile ${NO_SUCH_VARIABLE_HERE}", "StrictHostKeyChecking maybe",
 		"Ciphers 3des-cbc", "KexAlgorithms diffie-hellman-group1-sha1", "MACs hmac-sha1", "HostKeyAlgorithms ssh-rsa,ssh-dss",
 		"AddressFamily ipx", "BatchMode perhaps", "ProxyJump a:b:c", "ProxyJump @", "RefuseConnection \"not today\"", "ProxyJump nas",
 	} {

@@ -81,7 +81,7 @@ func (c *Conn) watch() {
 		if err == nil || errors.Is(err, io.EOF) {
 			err = fmt.Errorf("connection to %s ended by the server: %w", c.remote, io.ErrUnexpectedEOF)
 		} else {
-			err = fmt.Errorf("connection to %s lost: %w", c.remote, err)
+			err = fmt.Errorf("connection to %s lost: %w", c.remote, quotedError{err})
 		}
 		c.end(err)
 		// A jump host must not keep the rest alive, nor a server that ended
@@ -148,7 +148,7 @@ func (c *Conn) lost(err error) error {
 		return c.Err()
 	case <-time.After(time.Second):
 		// The operation failed, and the connection stands: its own error it is.
-		return err
+		return quotedError{err}
 	}
 }
 

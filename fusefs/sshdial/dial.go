@@ -126,9 +126,9 @@ func (r *Route) explain(err, cause error, w *wire, v *verifier, l *login) error 
 	}
 	var algo *ssh.AlgorithmNegotiationError
 	if errors.As(err, &algo) {
-		return fmt.Errorf("%w: %w", ErrIncompatible, err)
+		return fmt.Errorf("%w: %w", ErrIncompatible, quotedError{err})
 	}
-	return err
+	return quotedError{err}
 }
 
 // disconnected recognises a server that ends the login by a message of its

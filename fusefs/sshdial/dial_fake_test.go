@@ -3,6 +3,7 @@ package sshdial_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -222,6 +223,32 @@ func TestIncompatible(t *testing.T) {
 	if _, err := fakeRoute(t, addr).Dial(testContext(t), nil); !errors.Is(err, sshdial.ErrIncompatible) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// TestServerText: what a server says reaches no terminal as it came.
+func TestServerText(t *testing.T) {
+	said := "SSH-2.0-x\r\n" + string(disconnectPacket("\x1b]0;title\a"))
+	addr := listen(t, func(c net.Conn) {
+		_, _ = c.Write([]byte(said))
+		_, _ = io.Copy(io.Discard, c)
+	})
+	_, err := fakeRoute(t, addr, "ConnectTimeout=2").Dial(testContext(t), nil)
+	if err == nil || strings.ContainsAny(err.Error(), "\x1b\a") || !strings.Contains(err.Error(), "title") {
+		t.Errorf("got %q", err)
+	}
+}
+
+// disconnectPacket is an unencrypted packet of RFC 4253, 6.
+func disconnectPacket(text string) []byte {
+	payload := ssh.Marshal(struct {
+		Reason   uint32 `sshtype:"1"`
+		Message  string
+		Language string
+	}{11, text, ""})
+	padding := 8 - (5+len(payload))%8 + 8
+	packet := binary.BigEndian.AppendUint32(nil, uint32(1+len(payload)+padding))
+	packet = append(packet, byte(padding))
+	return append(append(packet, payload...), make([]byte, padding)...)
 }
 
 // TestBreaksDuringLogin must be the network's failure, worth another try, and

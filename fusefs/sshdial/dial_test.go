@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -260,4 +261,42 @@ func TestFrozenServer(t *testing.T) {
 		t.Errorf("Close waited for the network: %v", d)
 	}
 	s.Thaw()
+}
+
+// TestManyAtOnce opens, pings and closes from many goroutines while the
+// connection is closed, or the server dies.
+func TestManyAtOnce(t *testing.T) {
+	s := startSSHD(t, testenv.SSHDOptions{MaxSessions: 4})
+	for name, end := range map[string]func(*sshdial.Conn){
+		"Close":       func(c *sshdial.Conn) { _ = c.Close() },
+		"server dies": func(*sshdial.Conn) { s.KillSessions() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := mustDial(t, route(t, s, sshdial.Options{}), nil)
+			ctx := testContext(t)
+			var wg sync.WaitGroup
+			var opened atomic.Int64
+			for range 8 {
+				wg.Go(func() {
+					for c.Err() == nil {
+						ch, err := c.OpenSFTP(ctx)
+						if err == nil {
+							opened.Add(1)
+							_, _ = ch.Write([]byte{0, 0, 0, 5, 1, 0, 0, 0, 3})
+							_, _ = io.ReadFull(ch, make([]byte, 9))
+							_ = ch.Close()
+							_ = ch.Close()
+						}
+						_, _ = c.Ping(ctx)
+					}
+				})
+			}
+			testenv.Eventually(t, 20*time.Second, "some channels", func() bool { return opened.Load() > 20 })
+			end(c)
+			wg.Wait()
+			if ctx.Err() != nil {
+				t.Error("it took until the deadline")
+			}
+		})
+	}
 }

@@ -22,7 +22,7 @@ func (l *link) forward(to *hop) (net.Conn, error) {
 	payload := ssh.Marshal(directTCPIP{Host: to.hostName, Port: uint32(to.port), OriginHost: "127.0.0.1", OriginPort: 0}) //nolint:gosec // a port
 	ch, reqs, err := l.conn.OpenChannel("direct-tcpip", payload)
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s through it: %w", to.addr(), err)
+		return nil, fmt.Errorf("connect to %s through it: %w", to.addr(), quotedError{err})
 	}
 	l.wg.Go(func() { ssh.DiscardRequests(reqs) })
 	return &forwarded{Channel: ch, local: l.conn.LocalAddr(), remote: l.conn.RemoteAddr()}, nil

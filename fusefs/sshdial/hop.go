@@ -81,11 +81,14 @@ func newHop(e *evaluator, o Options) (*hop, error) {
 	h := &hop{alias: e.original}
 	h.port = r.number("port", 22, 1, 65535)
 	h.user = e.user()
-	name, err := expandTokens(r.str("hostname", e.original), map[byte]string{'h': e.original})
-	if err != nil {
-		r.fail(e.first["hostname"], "%w", err)
+	h.hostName = e.original // which may hold a percent sign (an IPv6 zone)
+	if l, ok := r.get("hostname"); ok {
+		name, err := expandTokens(l.args[0], map[byte]string{'h': e.original})
+		if err != nil {
+			r.fail(l, "%w", err)
+		}
+		h.hostName = name
 	}
-	h.hostName = name
 	if err := (Target{User: h.user, Host: h.hostName}).check(); err != nil && r.err == nil {
 		r.err = fmt.Errorf("host %s: %w", e.original, err)
 	}

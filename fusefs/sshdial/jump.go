@@ -92,7 +92,7 @@ func (j jump) text() string {
 	if j.target.Port != 0 {
 		host += ":" + strconv.Itoa(j.target.Port)
 	}
-	return host
+	return strings.ReplaceAll(host, "%", "%%") // it is expanded again
 }
 
 // parseProxyCommand understands "ssh [options] -W %h:%p [USER@]HOST": the jump

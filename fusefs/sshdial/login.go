@@ -285,7 +285,7 @@ func (l *login) banner(message string) error {
 
 // refused is the error of a login that did not work.
 func (l *login) refused(cause string) error {
-	e := &AuthError{User: l.hop.user, Host: l.hop.alias, Tried: l.tried, Partial: l.partial, Allowed: l.allowed, Notes: l.notes}
+	e := &AuthError{User: l.hop.user, Host: l.hop.alias, Tried: l.tried, Partial: printables(l.partial), Allowed: printables(l.allowed), Notes: l.notes}
 	if cause != "" {
 		e.Notes = append(slices.Clone(e.Notes), "the server says: "+printable(cause))
 	}

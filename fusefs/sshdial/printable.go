@@ -29,3 +29,20 @@ func printable(s string) string {
 		return r
 	}, s)
 }
+
+// quotedError is an error of x/crypto/ssh, whose text may hold what a server
+// sent, as it came.
+type quotedError struct{ err error }
+
+func (e quotedError) Error() string { return printable(e.err.Error()) }
+
+func (e quotedError) Unwrap() error { return e.err }
+
+// printables is printable for a list.
+func printables(list []string) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = printable(s)
+	}
+	return out
+}

@@ -91,7 +91,7 @@ func parseURL(remote string) (Target, error) {
 }
 
 // check refuses what can be no host or user. Both end up in messages, in
-// known_hosts lines and in tokens, so control characters and blanks are out.
+// known_hosts lines (where * ? ! and | have a meaning) and in tokens.
 func (t Target) check() error {
 	if t.Host == "" {
 		return fmt.Errorf("names no host (write [USER@]HOST[:PATH], and an IPv6 address in brackets)")
@@ -112,7 +112,7 @@ func checkName(what, s string) error {
 	if strings.HasPrefix(s, "-") {
 		return fmt.Errorf("the %s begins with a dash", what)
 	}
-	bad := " \t\"'`$\\;&<>|(){},"
+	bad := " \t\"'`$\\;&<>|(){}[],*?!#@"
 	if what == "user" {
 		// "DOMAIN\user" and "first last" exist.
 		bad = "'`\";&<>|(){}"

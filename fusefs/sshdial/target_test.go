@@ -30,7 +30,7 @@ func TestParseTarget(t *testing.T) {
 	for _, remote := range []string{
 		"", ":/x", "@nas", "alice@", "alice@:/x", "::1", "[::1", "[::1]x", "@[::1]:x", "na s:/x", "nas\n:/x", "-oProxyCommand=x:/y",
 		"-l@nas", "$(id)@nas", "nas;id", "sftp://alice:secret@nas/", "sftp://nas:0/", "sftp://nas:99999/", "sftp://nas/x?y", "sftp://nas/x#y",
-		"nas:a\x00b",
+		"nas:a\x00b", "*:/x", "a?b", "!nas", "sftp://*/x",
 	} {
 		if got, err := ParseTarget(remote); err == nil {
 			t.Errorf("ParseTarget(%q) = %+v; want an error", remote, got)
