@@ -356,7 +356,7 @@ func TestFault_fileChangedWhileTheLinkWasDown(t *testing.T) {
 	}
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -49,11 +49,7 @@ func newReal(t testing.TB, so testenv.SSHDOptions, o remote.Options) *real {
 	x := &real{t: t, sshd: testenv.StartSSHD(t, so)}
 	x.proxy = testenv.NewFaultProxy(t, x.sshd.Addr)
 	route, err := sshdial.Resolve(sshdial.Target{Host: x.sshd.Alias}, sshdial.Options{
-		SSHDir: x.sshd.SSHDir,
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, network, x.proxy.Addr())
-		},
+		SSHDir: x.sshd.SSHDir, DialContext: x.dialProxy,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -73,6 +69,11 @@ func newReal(t testing.TB, so testenv.SSHDOptions, o remote.Options) *real {
 		t.Fatal(err)
 	}
 	return x
+}
+
+func (x *real) dialProxy(ctx context.Context, network, _ string) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, network, x.proxy.Addr())
 }
 
 func (x *real) file(name string) string { return filepath.Join(x.sshd.Home, name) }
