@@ -105,7 +105,7 @@ func (r *yamlReader) mounts(n ast.Node) {
 		r.mapping(n, "mounts", func(name string, keyNode, v ast.Node) {
 			path := "mounts." + name
 			if err := CheckName(name); err != nil {
-				r.add(keyNode, path, "%s", err)
+				r.add(keyNode, path+".name", "%s", err)
 			}
 			r.mount(v, keyNode, path, name)
 		})

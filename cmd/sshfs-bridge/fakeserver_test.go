@@ -1,0 +1,99 @@
+package main
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"sshfs-bridge/bridge/api"
+)
+
+// serveFake is a supervisor's control socket with fixed answers, so that the
+// command line can be tried without root.
+func serveFake(t testing.TB, dir string) (socket string) {
+	t.Helper()
+	since := time.Now().Add(-90 * time.Second).UTC()
+	up := api.MountStatus{
+		Name: "media", Remote: "alice@nas:/srv/media", Mountpoint: "/run/sshfs-bridge/mnt/media", Share: "media",
+		URL: "smb://guest:@127.0.0.1:10445/media", Source: api.SourceCommand, State: api.StateUp, Since: since, WorkerPID: 42,
+		Traffic: &api.TrafficStats{RTTSeconds: 0.0204, ReadBytes: 5 << 20, CacheHits: 3, CacheMisses: 1},
+	}
+	down := api.MountStatus{
+		Name: "logs", Remote: "web1:/var/log", Mountpoint: "/run/sshfs-bridge/mnt/logs", Share: "logs",
+		URL: "smb://guest:@127.0.0.1:10445/logs", Source: api.SourceConfig, State: api.StateNeedsLogin, Since: since, Cause: "a passphrase is needed",
+	}
+	status := api.Status{
+		Version: buildVersion().Version, PID: 7, Since: since, Ready: true, Hub: "/samba-share", HubURL: "smb://guest:@127.0.0.1:10445/SSHFS%20Share",
+		SMB:    api.SMBStatus{State: "up", Since: since, Ports: []int{445, 139}, PublishedHost: "127.0.0.1", PublishedPort: 10445, Auth: "guest"},
+		Mounts: []api.MountStatus{up, down},
+	}
+	answer := func(w http.ResponseWriter, code int, v any) {
+		w.Header().Set(api.VersionHeader, buildVersion().Version)
+		w.WriteHeader(code)
+		if err := json.NewEncoder(w).Encode(v); err != nil {
+			t.Error(err)
+		}
+	}
+	notFound := func(w http.ResponseWriter, name string) {
+		e := &api.Error{Code: api.CodeNotFound, Mount: name, Message: `there is no mount called "` + name + `"`}
+		answer(w, e.HTTPStatus(), e)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, status) })
+	mux.HandleFunc("GET /v1/mounts", func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, api.MountList{Mounts: status.Mounts}) })
+	mux.HandleFunc("GET /v1/mounts/{name}", func(w http.ResponseWriter, r *http.Request) {
+		if r.PathValue("name") != "media" {
+			notFound(w, r.PathValue("name"))
+			return
+		}
+		answer(w, 200, up)
+	})
+	mux.HandleFunc("DELETE /v1/mounts/{name}", func(w http.ResponseWriter, r *http.Request) {
+		if r.PathValue("name") != "media" {
+			notFound(w, r.PathValue("name"))
+			return
+		}
+		answer(w, 200, struct{}{})
+	})
+	mux.HandleFunc("POST /v1/mounts", func(w http.ResponseWriter, r *http.Request) { answerMount(t, w, r, up) })
+	mux.HandleFunc("GET /v1/logs", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, 200, api.LogRecord{Time: since, Level: "WARN", Message: "connection lost", Mount: "media", Attrs: map[string]any{"attempt": 1, "err": "read: connection reset"}})
+	})
+	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, 200, api.Event{Time: since, Kind: api.EventState, Mount: "media", State: api.StateUp, Previous: api.StateConnecting})
+	})
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, 200, api.Health{Reasons: []string{"smbd is backoff: port 445 is in use"}})
+	})
+	socket = filepath.Join(dir, "sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: time.Second}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = srv.Serve(l) }() // ends with Close
+	t.Cleanup(func() { srv.Close(); <-done })
+	return socket
+}
+
+// answerMount accepts the host nas and no other, and echoes the spec.
+func answerMount(t testing.TB, w http.ResponseWriter, r *http.Request, up api.MountStatus) {
+	var req api.MountRequest
+	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+		t.Error(err)
+	}
+	send := json.NewEncoder(w)
+	_ = send.Encode(api.Event{Kind: api.EventState, State: api.StateConnecting, Previous: api.StateMounting})
+	if req.Spec.Remote != "alice@nas:/srv/media" {
+		_ = send.Encode(api.Event{Kind: api.EventFailed, Error: &api.Error{
+			Code: api.CodeNotUp, Message: req.Spec.Remote + ": no route to host", Hint: "check the network",
+		}})
+		return
+	}
+	up.ReadOnly = req.Spec.ReadOnly
+	_ = send.Encode(api.Event{Kind: api.EventDone, Status: &up})
+}
