@@ -68,6 +68,9 @@ func (f *FS) attrOf(n *node) Attr {
 		UID: n.attr.UID, GID: n.attr.GID, Nlink: 1,
 		Atime: int64(n.attr.Atime), Mtime: int64(n.attr.Mtime),
 	}
+	if n.shows != 0 {
+		a.Ino = n.shows
+	}
 	if n.gone {
 		a.Nlink = 0
 	}
@@ -132,6 +135,9 @@ func (f *FS) apply(n *node, a Attrs, since uint64, at time.Time) bool {
 		return false
 	}
 	old := f.attrOf(n)
+	if n.attr.Mtime != a.Mtime || n.attr.Size != a.Size {
+		n.link, n.tried = "", false
+	}
 	n.attr, n.attrAt, n.guess = a, at, false
 	if n.file != nil {
 		if v := versionOf(a); n.file.ver.set && !n.file.ver.same(v) {
@@ -157,7 +163,14 @@ func (n *node) sameType(mode uint32) bool { return n.attr.Mode&modeType == mode&
 // which is a new one when the name is new or of another type.
 func (f *FS) adopt(dir *node, name string, a Attrs, since uint64, at time.Time) (n *node, changed bool) {
 	c := dir.dir.children[name]
-	if c != nil && !c.sameType(a.Mode) && c.target == nil {
+	if c != nil && c.target != nil && a.Mode&modeType == modeLink {
+		if a.Mtime == c.own.Mtime && a.Size == c.own.Size || c.tick > since {
+			// It shows where it leads; what that looks like, its own path tells.
+			return c, false
+		}
+		// It leads elsewhere now.
+	}
+	if c != nil && (c.target != nil || !c.sameType(a.Mode)) {
 		if c.tick > since {
 			return c, false
 		}
@@ -228,7 +241,7 @@ func (f *FS) refresh(ctx context.Context, n *node) error {
 			err = nil
 		case err == nil && n == f.root && a.Mode&modeType != modeDir:
 			err = syscall.EIO
-		case err == nil && n != f.root && n.target == nil && !n.sameType(a.Mode) && n.tick <= since:
+		case err == nil && n != f.root && !n.sameType(a.Mode) && n.tick <= since:
 			f.invals.entry(n.parent.ino, f.shown(n))
 			f.detach(n)
 			err = syscall.ESTALE

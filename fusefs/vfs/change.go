@@ -41,7 +41,8 @@ func (f *FS) Symlink(ctx context.Context, parent uint64, shown, target string) (
 }
 
 // Link makes a hard link, in one round trip. SFTP tells neither inode numbers nor
-// link counts, so the two names are two nodes.
+// link counts, so the two names are two nodes; they show the same number for as
+// long as both are remembered, as programs check that a link is one.
 func (f *FS) Link(ctx context.Context, ino, parent uint64, shown string) (Node, error) {
 	if f.opts.ReadOnly {
 		return Node{}, syscall.EROFS
@@ -74,9 +75,22 @@ func (f *FS) Link(ctx context.Context, ino, parent uint64, shown string) (Node, 
 		return Node{}, f.whyCreate(ctx, path, err)
 	}
 	f.mu.Lock()
-	a := n.attr
+	a, number := n.attr, n.ino
+	if n.shows != 0 {
+		number = n.shows
+	}
 	f.mu.Unlock()
-	return f.made(ctx, d, name, path, shown, a)
+	node, err := f.made(ctx, d, name, path, shown, a)
+	if err != nil {
+		return Node{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if m := f.nodes[node.Ino]; m != nil {
+		m.shows = number
+		node.Attr.Ino = number
+	}
+	return node, nil
 }
 
 // made gives the node of what was just made. What the server did not tell is

@@ -35,7 +35,7 @@ func TestReadAheadGrows(t *testing.T) {
 		t.Error("other bytes")
 	}
 	t.Logf("%d round trips for 24 MiB, %v", r.Depth, r.Requests)
-	if r.Depth > 24 {
+	if r.Depth > 48 { // 192 reads of 128 KiB; a handful on an idle machine
 		t.Errorf("%d round trips", r.Depth)
 	}
 	if r.BytesRead > int64(len(want)) {

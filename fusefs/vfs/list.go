@@ -13,6 +13,7 @@ type listFetch struct {
 	since uint64 // the tick when it began
 	began time.Time
 	err   error
+	ahead bool // of a walk; guarded by FS.mu
 }
 
 // listLeft is for how long a listing may be taken for all there is.
@@ -67,17 +68,21 @@ func (f *FS) startList(d *node) *listFetch {
 		f.mu.Lock()
 		if err == nil && !d.gone && d.dir != nil {
 			f.applyListing(d, entries, l)
-			f.walkOn(d)
 			f.evict()
 		}
+		f.walkOn(d, l, err)
 		l.err = err
-		d.dir.fetch, d.dir.touched = nil, nil
+		if f.opts.Symlinks == SymlinksResolve {
+			f.mu.Unlock()
+			f.resolveAll(ctx, d)
+			f.mu.Lock()
+		}
+		if d.dir != nil {
+			d.dir.fetch, d.dir.touched = nil, nil
+		}
 		f.drop(d)
 		f.mu.Unlock()
 		close(l.done)
-		if err == nil && f.opts.Symlinks == SymlinksResolve {
-			f.resolveAll(ctx, d)
-		}
 	})
 	return l
 }

@@ -31,8 +31,16 @@ func (f *FS) Lookup(ctx context.Context, parent uint64, shown string) (Node, err
 	d.dir.usedAt = time.Now()
 	c := f.findChild(d, shown)
 	if c != nil && f.attrFresh(c) {
+		n := f.info(c)
+		if !f.unresolved(c) {
+			f.mu.Unlock()
+			return n, nil
+		}
+		f.mu.Unlock()
+		f.resolve(ctx, c)
+		f.mu.Lock()
 		defer f.mu.Unlock()
-		return f.info(c), nil
+		return f.peek(c), nil
 	}
 	if left := f.listLeft(d); c == nil && left > 0 {
 		defer f.mu.Unlock()
@@ -44,6 +52,7 @@ func (f *FS) Lookup(ctx context.Context, parent uint64, shown string) (Node, err
 		if err := f.refresh(ctx, c); err != nil && !notExist(err) && err != syscall.ESTALE {
 			return Node{}, err
 		} else if err == nil {
+			f.resolve(ctx, c)
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			return f.info(c), nil
@@ -104,12 +113,12 @@ func (f *FS) lookupRemote(ctx context.Context, d *node, shown string) (Node, err
 		n, _ := f.adopt(d, name, a, since, at)
 		n.nlookup++ // holds it while a link is resolved
 		f.mu.Unlock()
-		err = f.resolve(ctx, n)
+		f.resolve(ctx, n)
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.noteMiss(d)
 		f.evict()
-		return f.peek(n), err
+		return f.peek(n), nil
 	}
 	defer f.mu.Unlock()
 	if notExist(err) {

@@ -9,6 +9,9 @@ import (
 // node is an inode. All fields are guarded by FS.mu.
 type node struct {
 	ino uint64
+	// shows is the number that is shown instead: that of the node to which this
+	// one was made a hard link (0: its own).
+	shows uint64
 	// parent and name say where the remote has it; the root has neither.
 	parent *node
 	name   string
@@ -35,6 +38,10 @@ type node struct {
 	linkAt time.Time
 	// target is where a resolved link leads ("" when it is not resolved).
 	target *string
+	// tried says that it was looked where the link leads, own what the link
+	// itself looked like then.
+	tried bool
+	own   Attrs
 }
 
 // dirState is what a directory node has besides.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"path"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // maxLinks bounds the links on one way, as the kernel does.
@@ -13,37 +15,39 @@ const maxLinks = 40
 // show what is there. A link that leads out of the tree, to nothing or in a
 // circle stays a link. Nothing is taken from the target's text alone: each step is
 // looked at on the server.
-func (f *FS) resolve(ctx context.Context, n *node) error {
-	if f.opts.Symlinks != SymlinksResolve {
-		return nil
-	}
+func (f *FS) resolve(ctx context.Context, n *node) {
 	f.mu.Lock()
-	isLink := n.attr.Mode&modeType == modeLink
 	p, err := f.path(n)
 	since := f.tick
+	todo := f.unresolved(n)
 	f.mu.Unlock()
-	if !isLink || err != nil {
-		return nil
+	if !todo || err != nil {
+		return
 	}
 	target, a, ok := f.follow(ctx, p)
-	if !ok {
-		return nil
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if n.gone || n.tick > since || n.attr.Mode&modeType != modeLink {
-		return nil
+	if n.gone || n.tick > since || !f.unresolved(n) {
+		return
+	}
+	n.tried = ctx.Err() == nil
+	if !ok {
+		return
 	}
 	for d := n.parent; d != nil; d = d.parent {
 		if dp, err := f.path(d); err == nil && dp == target {
 			// It leads to a directory that it is in: shown, a walk would not end.
-			return nil
+			return
 		}
 	}
-	n.target = &target
+	n.target, n.own = &target, n.attr
 	n.attr = a
 	n.setType(a.Mode)
-	return nil
+}
+
+// unresolved says that nobody has looked yet where a link leads. FS.mu is held.
+func (f *FS) unresolved(n *node) bool {
+	return f.opts.Symlinks == SymlinksResolve && n.attr.Mode&modeType == modeLink && !n.tried
 }
 
 // follow gives the path, free of links, to which a link leads.
@@ -121,26 +125,27 @@ func (f *FS) insideRoot(target string) (string, bool) {
 	return strings.CutPrefix(target, strings.TrimSuffix(root, "/")+"/")
 }
 
-// resolveAll resolves the links that a listing showed.
+// resolveAll resolves the links that a listing showed, several at a time.
 func (f *FS) resolveAll(ctx context.Context, d *node) {
 	f.mu.Lock()
 	var links []*node
 	if d.dir != nil {
 		for _, c := range d.dir.children {
-			if c.attr.Mode&modeType == modeLink && c.target == nil {
+			if f.unresolved(c) {
 				links = append(links, c)
 			}
 		}
 	}
 	f.mu.Unlock()
+	var g errgroup.Group
+	g.SetLimit(16)
 	for _, n := range links {
-		if ctx.Err() != nil {
-			return
-		}
-		if err := f.resolve(ctx, n); err != nil {
-			f.log.Debug("link not resolved", "path", n.name, "err", err)
-		}
+		g.Go(func() error {
+			f.resolve(ctx, n)
+			return nil
+		})
 	}
+	g.Wait()
 }
 
 // belowLink says that a directory is reached through a resolved link: removing

@@ -198,7 +198,7 @@ func TestRoundTrips(t *testing.T) {
 
 // A directory of any size takes three round trips.
 func TestRoundTripsOfALargeListing(t *testing.T) {
-	g := newRig(t, Options{}, testenv.CountOptions{Delay: 25 * time.Millisecond})
+	g := newRig(t, Options{}, testenv.CountOptions{Delay: 2 * testDelay})
 	const files = 10_000
 	for i := range files {
 		g.must(writeEmpty(g.dir, fmt.Sprintf("f%05d", i)))
@@ -209,7 +209,11 @@ func TestRoundTripsOfALargeListing(t *testing.T) {
 		}
 	})
 	t.Logf("%d round trips, %v", got.Depth, got.Requests)
-	if got.Depth > 3 {
+	want := 3
+	if got.Requests["close"] > 0 {
+		want++ // its answer may come before we are done, but nobody waits for it
+	}
+	if got.Depth > want {
 		t.Errorf("%d round trips", got.Depth)
 	}
 }

@@ -62,11 +62,13 @@ func (f *FS) noteWalk(d *node) {
 func (w *walker) walking(now time.Time) bool { return now.Sub(w.lastAt) < walkPause }
 
 // walkOn goes on below a directory that was just listed. FS.mu is held.
-func (f *FS) walkOn(d *node) {
-	if d.dir.ahead {
+func (f *FS) walkOn(d *node, l *listFetch, err error) {
+	if l.ahead {
 		f.walk.running--
-		f.count.listedAhead.Add(1)
-		f.queueChildren(d)
+		if err == nil && d.dir != nil && !d.gone {
+			f.count.listedAhead.Add(1)
+			f.queueChildren(d)
+		}
 	}
 	if f.walk.walking(time.Now()) {
 		f.pumpWalk()
@@ -94,6 +96,6 @@ func (f *FS) pumpWalk() {
 		w.credit--
 		w.running++
 		d.dir.ahead = true
-		f.startList(d)
+		f.startList(d).ahead = true
 	}
 }
