@@ -3,11 +3,13 @@ package sshdial_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
@@ -170,6 +172,13 @@ func TestHostKeyKnown(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	})
+	t.Run("too short", func(t *testing.T) {
+		knows(t, s, name+" "+rsa+"\n")
+		_, err := route(t, s, sshdial.Options{Overrides: []string{"RequiredRSASize=8192"}}).Dial(testContext(t), nil)
+		if e := wantHostKeyError(t, err); e.Changed || !strings.Contains(e.Reason, "8192") {
+			t.Errorf("%+v", e)
+		}
+	})
 	t.Run("revoked", func(t *testing.T) {
 		knows(t, s, name+" "+key+"\n@revoked * "+key+"\n")
 		_, err := route(t, s, sshdial.Options{}).Dial(testContext(t), nil)
@@ -228,9 +237,8 @@ func TestHostKeyCertificate(t *testing.T) {
 		"a user's":     {"-n", "127.0.0.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if name == "a user's" {
-				t.Log("sshd itself may refuse to show it; then the plain key is what is refused")
-			}
+			// (A user's certificate sshd itself may refuse to show; then the plain
+			// key is what is refused.)
 			sign(t, args...)
 			_, err := route(t, s, strict).Dial(testContext(t), nil)
 			wantHostKeyError(t, err)
@@ -258,4 +266,36 @@ func TestHostKeyCertificate(t *testing.T) {
 			t.Errorf("accepted %q", *lines)
 		}
 	})
+}
+
+// TestRekey has the server exchange keys again and again: the host key is the
+// same, and nobody is asked a second time.
+func TestRekey(t *testing.T) {
+	s := startSSHD(t, testenv.SSHDOptions{Config: []string{"RekeyLimit 256K"}, Debug: true})
+	knows(t, s, "")
+	if err := os.WriteFile(filepath.Join(s.Home, "data"), make([]byte, 4<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := says(sshdial.KindHostKey, "yes")
+	c := mustDial(t, route(t, s, sshdial.Options{Overrides: []string{"StrictHostKeyChecking=yes"}}), p)
+	ch, err := c.OpenSFTP(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := sftp.NewClientPipe(ch, ch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	f, err := client.Open("data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if n, err := f.WriteTo(io.Discard); n != 4<<20 || err != nil {
+		t.Errorf("read %d: %v", n, err)
+	}
+	if n := strings.Count(s.Log(), "rekey"); n < 5 || len(p.asked) != 1 {
+		t.Errorf("%d key exchanges, asked %+v", n, p.asked)
+	}
 }

@@ -145,6 +145,12 @@ func TestLoginCertificate(t *testing.T) {
 	}
 	r = route(t, s, sshdial.Options{IdentityFiles: []string{"id_signed"}, Overrides: []string{"CertificateFile=~/.ssh/cert"}})
 	list(t, mustDial(t, r, nil))
+	// The agent holds the key, and only the certificate lies here.
+	socket := filepath.Join(s.Dir, "agent")
+	serveAgent(t, socket, key)
+	remove(t, s, "id_signed", "id_signed.pub")
+	r = route(t, s, sshdial.Options{AgentSocket: socket, Overrides: []string{"CertificateFile=~/.ssh/cert", "IdentityFile=none"}})
+	list(t, mustDial(t, r, nil))
 }
 
 // countingAgent counts signatures.
