@@ -103,7 +103,7 @@ func (f *fault) before(c *countSession, id uint32) (reply []byte, served bool, e
 	case FaultStatus:
 		return statusReply(id, f.Status, "injected"), false, nil
 	case FaultDelay:
-		time.Sleep(f.Wait)
+		<-time.After(f.Wait)
 	}
 	return nil, true, nil
 }

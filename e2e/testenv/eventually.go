@@ -16,7 +16,7 @@ func Eventually(t testing.TB, deadline time.Duration, what string, cond func() b
 		if time.Since(start) > deadline {
 			t.Fatalf("after %v still not: %s", deadline, what)
 		}
-		time.Sleep(pause)
+		<-time.After(pause)
 		pause = min(2*pause, 50*time.Millisecond)
 	}
 }

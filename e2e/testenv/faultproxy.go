@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"context"
 	"net"
 	"sync"
 	"testing"
@@ -62,7 +63,7 @@ func NewFaultProxy(t testing.TB, target string) *FaultProxy {
 	for d := range p.dir {
 		p.dir[d].corrupt, p.dir[d].cut = -1, -1
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +100,7 @@ func (p *FaultProxy) accepted(client net.Conn) {
 	if blackout {
 		x.half = true
 	} else {
-		server, err := net.Dial("tcp", p.target)
+		server, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", p.target)
 		if err != nil {
 			reset(client)
 			return
@@ -194,7 +195,7 @@ func (p *FaultProxy) Accept(t testing.TB) {
 	if listening {
 		return
 	}
-	l, err := net.Listen("tcp", p.addr)
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", p.addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +247,7 @@ func (p *FaultProxy) all() []*proxyConn {
 // reset closes a connection with RST.
 func reset(c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
-		tcp.SetLinger(0)
+		_ = tcp.SetLinger(0) // fails only on a closed socket
 	}
 	c.Close()
 }

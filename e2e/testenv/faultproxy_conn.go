@@ -130,7 +130,7 @@ func (x *proxyConn) send(d Direction, to net.Conn) {
 		return
 	}
 	if tcp, ok := to.(*net.TCPConn); ok {
-		tcp.CloseWrite()
+		_ = tcp.CloseWrite() // fails when the other side is gone
 	}
 }
 

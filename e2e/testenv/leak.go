@@ -28,7 +28,7 @@ func NoLeaks(t testing.TB) {
 			t.Errorf("goroutines left: %v", err)
 		}
 		var left []string
-		for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		for start := time.Now(); ; <-time.After(10 * time.Millisecond) {
 			left = nil
 			for fd, name := range openFiles() {
 				if before[fd] != name {

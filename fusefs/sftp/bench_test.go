@@ -45,6 +45,7 @@ func benchPkgClient(b *testing.B) (*pkgsftp.Client, string) {
 
 // window keeps n requests in flight until all are answered.
 func window[T any](b *testing.B, total, n int, start func(i int) *sftp.Call[T]) {
+	b.Helper()
 	ctx := context.Background()
 	flight := make([]*sftp.Call[T], 0, n)
 	for i := range total {
@@ -67,6 +68,7 @@ func window[T any](b *testing.B, total, n int, start func(i int) *sftp.Call[T]) 
 // blurs less than the time on the clock. Call it before the loop, and the result
 // after.
 func cpu(b *testing.B) func() {
+	b.Helper()
 	used := func() time.Duration {
 		var u syscall.Rusage
 		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -80,6 +82,7 @@ func cpu(b *testing.B) func() {
 
 // perRequest reports allocations a request, when an iteration makes many.
 func perRequest(b *testing.B, requests int, f func()) {
+	b.Helper()
 	allocs := testing.AllocsPerRun(3, f)
 	b.ReportMetric(allocs/float64(requests), "allocs/request")
 }

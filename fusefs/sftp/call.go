@@ -136,8 +136,8 @@ func (k *call) fail(err error) {
 func (k *Call[T]) deliver(packet byte, d *decoder) error {
 	var val T
 	var result error
-	switch {
-	case packet == fxpStatus:
+	switch packet {
+	case fxpStatus:
 		code := d.u32()
 		if d.err != nil {
 			return protocolError("reply to %s: %v", k.kind, d.err)
@@ -146,7 +146,7 @@ func (k *Call[T]) deliver(packet byte, d *decoder) error {
 			return protocolError("reply to %s is a status without error", k.kind)
 		}
 		result = k.statusResult(code, d)
-	case packet == kinds[k.kind].reply:
+	case kinds[k.kind].reply:
 		var err error
 		if val, err = k.decode(d); err != nil {
 			return protocolError("reply to %s: %v", k.kind, err)

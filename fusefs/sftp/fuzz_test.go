@@ -17,9 +17,8 @@ import (
 // gate is open, everything else, then the end.
 type scripted struct {
 	io.Reader
-	gate   chan struct{}
-	opened bool
-	hello  io.Reader
+	gate  chan struct{}
+	hello io.Reader
 }
 
 const allExtensions = sftp.ExtPosixRename + " " + sftp.ExtStatVFS + " " + sftp.ExtCopyData + " " + sftp.ExtUsersGroupsByID + " " + sftp.ExtExpandPath

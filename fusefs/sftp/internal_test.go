@@ -16,6 +16,7 @@ func (m mute) Close() error                { close(m.closed); return nil }
 
 // muted is a session as after VERSION.
 func muted(t *testing.T) *Client {
+	t.Helper()
 	c := newClient(mute{make(chan struct{})}, Options{})
 	close(c.greeted)
 	c.routines.Go(c.write)

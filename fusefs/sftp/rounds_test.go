@@ -15,7 +15,7 @@ import (
 )
 
 // countedClient is a session on a counting server.
-func countedClient(t testing.TB, o testenv.CountOptions) (*sftp.Client, *testenv.CountServer, string) {
+func countedClient(t *testing.T, o testenv.CountOptions) (*sftp.Client, *testenv.CountServer, string) {
 	t.Helper()
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
@@ -48,6 +48,7 @@ func exactly(t *testing.T, f func(t *testing.T)) {
 func TestRounds(t *testing.T) { exactly(t, testRounds) }
 
 func testRounds(t *testing.T) {
+	t.Helper()
 	c, s, dir := countedClient(t, testenv.CountOptions{Delay: 5 * time.Millisecond})
 	ctx := testContext(t)
 	must(t, os.WriteFile(filepath.Join(dir, "f"), randomBytes(2<<20), 0o600))
@@ -77,7 +78,7 @@ func testRounds(t *testing.T) {
 		must(t, err)
 		c.StartCloseHandle(h).Abandon()
 	}), 2, nil)
-	time.Sleep(5 * time.Millisecond)
+	<-time.After(5 * time.Millisecond)
 	synctest.Wait()
 	if s.Counted().Requests["close"] != 1 {
 		t.Errorf("no close: %v", s.Counted())
@@ -90,6 +91,7 @@ func TestReadDirRounds(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(test.entries), func(t *testing.T) {
 			exactly(t, func(t *testing.T) {
+				t.Helper()
 				c, s, dir := countedClient(t, testenv.CountOptions{Delay: 5 * time.Millisecond})
 				for i := range test.entries {
 					must(t, os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), nil, 0o600))

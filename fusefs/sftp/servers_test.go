@@ -36,33 +36,34 @@ func servers() []server {
 	}
 }
 
-func connectCounting(t testing.TB, dir string) io.ReadWriteCloser {
-	return testenv.NewCountServer(t, testenv.CountOptions{Dir: dir}).Connect()
+func connectCounting(tb testing.TB, dir string) io.ReadWriteCloser {
+	tb.Helper()
+	return testenv.NewCountServer(tb, testenv.CountOptions{Dir: dir}).Connect()
 }
 
 const openSSHServer = "/usr/lib/openssh/sftp-server"
 
 // connectOpenSSH runs OpenSSH's sftp-server on pipes, as sshd does.
-func connectOpenSSH(t testing.TB, dir string) io.ReadWriteCloser {
-	t.Helper()
+func connectOpenSSH(tb testing.TB, dir string) io.ReadWriteCloser {
+	tb.Helper()
 	if _, err := os.Stat(openSSHServer); err != nil {
-		testenv.Require(t, "sshd")
-		t.Fatal(err)
+		testenv.Require(tb, "sshd")
+		tb.Fatal(err)
 	}
 	cmd := exec.Command(openSSHServer, "-e", "-d", dir)
 	in, err := cmd.StdinPipe()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	conn := pipes{Reader: out, WriteCloser: in}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		in.Close()
 		cmd.Wait()
 	})
@@ -76,12 +77,12 @@ type pipes struct {
 }
 
 // connectPkgSFTP serves with pkg/sftp over a Unix socket pair's like in memory.
-func connectPkgSFTP(t testing.TB, dir string) io.ReadWriteCloser {
-	t.Helper()
+func connectPkgSFTP(tb testing.TB, dir string) io.ReadWriteCloser {
+	tb.Helper()
 	client, serverEnd := net.Pipe()
 	srv, err := pkgsftp.NewServer(serverEnd, pkgsftp.WithServerWorkingDirectory(dir))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	served := make(chan struct{})
 	go func() {
@@ -89,7 +90,7 @@ func connectPkgSFTP(t testing.TB, dir string) io.ReadWriteCloser {
 		srv.Serve()
 		srv.Close()
 	}()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		client.Close()
 		<-served
 	})
@@ -97,30 +98,31 @@ func connectPkgSFTP(t testing.TB, dir string) io.ReadWriteCloser {
 }
 
 // testContext is the deadline of one test's calls.
-func testContext(t testing.TB) context.Context {
-	t.Helper()
+func testContext(tb testing.TB) context.Context {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	t.Cleanup(cancel)
+	tb.Cleanup(cancel)
 	return ctx
 }
 
 // newClient is a session on s in a fresh directory.
-func newClient(t testing.TB, s server) (*sftp.Client, string) {
-	t.Helper()
-	dir := t.TempDir()
-	c, err := sftp.New(testContext(t), s.connect(t, dir), sftp.Options{})
+func newClient(tb testing.TB, s server) (*sftp.Client, string) {
+	tb.Helper()
+	dir := tb.TempDir()
+	c, err := sftp.New(testContext(tb), s.connect(tb, dir), sftp.Options{})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := c.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return c, dir
 }
 
 func eachServer(t *testing.T, f func(t *testing.T, s server, c *sftp.Client, dir string)) {
+	t.Helper()
 	for _, s := range servers() {
 		t.Run(s.name, func(t *testing.T) {
 			testenv.NoLeaks(t)

@@ -81,6 +81,7 @@ func TestNewGivesUpWithItsContext(t *testing.T) {
 
 // talker is a server that says one thing and hangs up.
 func talker(t *testing.T, says string) io.ReadWriteCloser {
+	t.Helper()
 	client, far := net.Pipe()
 	done := make(chan struct{})
 	go func() {

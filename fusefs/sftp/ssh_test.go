@@ -12,35 +12,35 @@ import (
 
 // connectSSH is a session through a real sshd and x/crypto's channel, with the
 // cipher that our connections prefer.
-func connectSSH(t testing.TB, dir string) io.ReadWriteCloser {
-	t.Helper()
-	srv := testenv.StartSSHD(t, testenv.SSHDOptions{SFTPArgs: []string{"-d", dir}})
+func connectSSH(tb testing.TB, dir string) io.ReadWriteCloser {
+	tb.Helper()
+	srv := testenv.StartSSHD(tb, testenv.SSHDOptions{SFTPArgs: []string{"-d", dir}})
 	key, err := os.ReadFile(srv.IdentityFile)
-	must(t, err)
+	must(tb, err)
 	signer, err := ssh.ParsePrivateKey(key)
-	must(t, err)
+	must(tb, err)
 	conn, err := ssh.Dial("tcp", srv.Addr, &ssh.ClientConfig{
 		Config:          ssh.Config{Ciphers: []string{ssh.CipherAES128GCM}},
 		User:            srv.User,
 		Auth:            []ssh.AuthMethod{ssh.PublicKeys(signer)},
 		HostKeyCallback: ssh.FixedHostKey(srv.HostKeys()[0]),
 	})
-	must(t, err)
-	t.Cleanup(func() {
+	must(tb, err)
+	tb.Cleanup(func() {
 		conn.Close()
 		conn.Wait()
 	})
 	channel, requests, err := conn.OpenChannel("session", nil)
-	must(t, err)
+	must(tb, err)
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
 		ssh.DiscardRequests(requests)
 	}()
-	t.Cleanup(func() { <-drained })
+	tb.Cleanup(func() { <-drained })
 	ok, err := channel.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{"sftp"}))
 	if err != nil || !ok {
-		t.Fatalf("subsystem: %v, %v", ok, err)
+		tb.Fatalf("subsystem: %v, %v", ok, err)
 	}
 	return channel
 }

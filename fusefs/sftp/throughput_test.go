@@ -15,7 +15,7 @@ import (
 // Bulk data must cost what the link's delay and window make it cost, and nothing
 // more. Time is the bubble's, so the numbers are exact.
 func TestBulkTakesTheLinksTime(t *testing.T) {
-	const size = 32 << 20
+	const size = 8 << 20
 	const roundTrip = 20 * time.Millisecond
 	for _, test := range []struct {
 		name        string
@@ -24,7 +24,7 @@ func TestBulkTakesTheLinksTime(t *testing.T) {
 	}{
 		{"no window", 0, roundTrip, roundTrip},
 		// A window of 2 MiB a round trip; requests do not divide it evenly.
-		{"2 MiB window", 2 << 20, 20 * roundTrip, 18 * roundTrip},
+		{"2 MiB window", 2 << 20, 6 * roundTrip, 5 * roundTrip},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			testenv.NoLeaks(t)
@@ -70,7 +70,7 @@ func TestThroughput(t *testing.T) {
 	testenv.NoLeaks(t)
 	c, _ := newClient(t, server{connect: connectOpenSSH})
 	ctx := testContext(t)
-	data := randomBytes(64 << 20)
+	data := randomBytes(32 << 20)
 	h, err := c.Open(ctx, "f", sftp.FlagRead|sftp.FlagWrite|sftp.FlagCreate, sftp.Attrs{})
 	must(t, err)
 	rate := func(what string, f func()) {
