@@ -106,7 +106,7 @@ func TestLogPipe(t *testing.T) {
 		}
 		w.Close()
 	}
-	testenv.Eventually(t, 5*time.Second, "two records", func() bool { return strings.Count(log.text(), "smbd: text\nlong") == 2 })
+	testenv.Eventually(t, 20*time.Second, "two records", func() bool { return strings.Count(log.text(), "smbd: text\nlong") == 2 })
 	w, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -135,19 +135,19 @@ func TestRefusedClientIsKnown(t *testing.T) {
 	testenv.Require(t, "root", "smbd")
 	s := newSetup(t)
 	s.conf.HostsAllow = []string{"127.0.0.1"}
-	s.conf.LogLevel = 2
+	s.conf.LogLevel = 3 // who connects
 	s.writeConf()
 	srv := s.run()
 	if c, err := dialFrom("127.0.0.7", s.o.Listen[0], "guest", "", "files"); err == nil {
 		c.conn.Close()
 		t.Error("an address that is not allowed gets in")
 	}
-	testenv.Eventually(t, 5*time.Second, "the refused address", func() bool {
+	testenv.Eventually(t, 20*time.Second, "the refused address", func() bool {
 		r := srv.Status().Refused
 		return len(r) == 1 && r[0] == "127.0.0.7"
 	})
 	s.client("files")
-	testenv.Eventually(t, 5*time.Second, "a record of the client and its share", func() bool {
+	testenv.Eventually(t, 20*time.Second, "a record of the client and its share", func() bool {
 		return strings.Contains(s.log.text(), "client=127.0.0.1 share=files")
 	})
 	// The log goes on after a reload, which reads "log file" from smb.conf.
@@ -156,7 +156,7 @@ func TestRefusedClientIsKnown(t *testing.T) {
 	}
 	before := strings.Count(s.log.text(), "share=files")
 	s.client("files")
-	testenv.Eventually(t, 5*time.Second, "a record after the reload", func() bool {
+	testenv.Eventually(t, 20*time.Second, "a record after the reload", func() bool {
 		return strings.Count(s.log.text(), "share=files") > before
 	})
 }

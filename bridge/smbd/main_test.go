@@ -66,6 +66,7 @@ type setup struct {
 	conf smbconf.Config
 	o    Options
 	log  *records
+	list bool // probe as in earnest: to list the shares, smbd starts a dozen programs
 }
 
 // fileUser is the account on whose behalf files are touched.
@@ -152,13 +153,20 @@ func (s *setup) writeConf() {
 func (s *setup) run() *Server {
 	s.t.Helper()
 	srv := New(s.o)
+	srv.policy.noList = !s.list
 	s.runServer(srv)
+	s.ready(srv)
+	return srv
+}
+
+// ready waits until smbd is ready.
+func (s *setup) ready(srv *Server) {
+	s.t.Helper()
 	select {
 	case <-srv.Ready():
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		s.t.Fatalf("not ready: %+v", srv.Status())
 	}
-	return srv
 }
 
 func (s *setup) runServer(srv *Server) {
@@ -172,7 +180,7 @@ func (s *setup) runServer(srv *Server) {
 			if err != nil {
 				s.t.Errorf("Run: %v", err)
 			}
-		case <-time.After(15 * time.Second):
+		case <-time.After(30 * time.Second):
 			s.t.Error("Run does not end")
 		}
 		if left := srv.pids(); len(left) > 0 {
@@ -204,7 +212,7 @@ func dialFrom(local, addr, user, password, share string) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	conn.SetDeadline(time.Now().Add(time.Minute))
 	session, err := (&smb2.Dialer{Initiator: &smb2.NTLMInitiator{User: user, Password: password}}).Dial(conn)
 	if err != nil {
 		conn.Close()

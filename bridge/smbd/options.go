@@ -67,16 +67,18 @@ type policy struct {
 	// readyTimeout is how long smbd may take to answer its first probe
 	// before it is started anew.
 	readyTimeout time.Duration
-	// sickLimit is how many probes in a row may fail before smbd, which runs
-	// but does not answer, is started anew; sickPause lies between them.
-	sickLimit int
-	sickPause time.Duration
+	// sickFor is how long smbd may run without answering before it is started
+	// anew, at the price of every session; sickPause lies between the probes
+	// meanwhile. A machine that is only busy must not be taken for that.
+	sickFor, sickPause time.Duration
+	// noList leaves the list of shares out of the probes.
+	noList bool
 }
 
 func defaultPolicy() policy {
 	return policy{
 		backoffFirst: 100 * time.Millisecond, backoffMax: 30 * time.Second, wellAfter: 30 * time.Second,
-		readyTimeout: time.Minute, sickLimit: 3, sickPause: time.Second,
+		readyTimeout: time.Minute, sickFor: 45 * time.Second, sickPause: time.Second,
 	}
 }
 

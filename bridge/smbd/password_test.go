@@ -21,12 +21,9 @@ func TestPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	srv.SetCredentials(fileUser, password)
+	srv.policy.noList = true
 	s.runServer(srv)
-	select {
-	case <-srv.Ready():
-	case <-time.After(15 * time.Second):
-		t.Fatalf("not ready: %+v", srv.Status())
-	}
+	s.ready(srv)
 	login := func(user, password string) error {
 		c, err := dialFrom("", s.o.Listen[0], user, password, "files")
 		if err == nil {
@@ -49,12 +46,12 @@ func TestPassword(t *testing.T) {
 	if err := srv.SetPassword(t.Context(), fileUser, other); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, 5*time.Second, "the probe is refused", func() bool { return errors.Is(srv.Healthy(), errProbeRefused) })
+	testenv.Eventually(t, 20*time.Second, "the probe is refused", func() bool { return errors.Is(srv.Healthy(), errProbeRefused) })
 	if err := login(fileUser, password); err == nil {
 		t.Error("the old password still works")
 	}
 	srv.SetCredentials(fileUser, other)
-	testenv.Eventually(t, 5*time.Second, "the probe gets in", func() bool {
+	testenv.Eventually(t, 20*time.Second, "the probe gets in", func() bool {
 		return srv.Healthy() == nil && srv.Status().State == StateReady
 	})
 	if srv.Status().PID != pid {

@@ -30,7 +30,7 @@ func (s *Server) probe(ctx context.Context, open bool) error {
 		share, timeout = s.o.ProbeShare, 3*s.o.ProbeTimeout
 	}
 	user, password := s.credentials()
-	err := Probe(ctx, s.o.ProbeAddr, user, password, share, timeout)
+	err := probe(ctx, s.o.ProbeAddr, user, password, share, !s.policy.noList, timeout)
 	var refused *smb2.ResponseError
 	if errors.As(err, &refused) {
 		switch refused.Code {
@@ -45,6 +45,10 @@ func (s *Server) probe(ctx context.Context, open bool) error {
 // lists the shares; when share is not empty, it opens that and lists it. All
 // of it has to happen within timeout.
 func Probe(ctx context.Context, addr, user, password, share string, timeout time.Duration) error {
+	return probe(ctx, addr, user, password, share, true, timeout)
+}
+
+func probe(ctx context.Context, addr, user, password, share string, list bool, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var d net.Dialer
@@ -70,12 +74,14 @@ func Probe(ctx context.Context, addr, user, password, share string, timeout time
 		return probeError(ctx, "log in to smbd", err)
 	}
 	session = session.WithContext(ctx)
-	names, err := session.ListSharenames()
-	if err != nil {
-		return probeError(ctx, "list the shares", err)
-	}
-	if len(names) == 0 {
-		return errors.New("list the shares: smbd has none")
+	if list {
+		names, err := session.ListSharenames()
+		if err != nil {
+			return probeError(ctx, "list the shares", err)
+		}
+		if len(names) == 0 {
+			return errors.New("list the shares: smbd has none")
+		}
 	}
 	if share != "" {
 		if err := probeShare(ctx, session, share); err != nil {

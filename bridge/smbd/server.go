@@ -206,12 +206,16 @@ func (s *Server) once(ctx context.Context, logs *logReader) (well bool, err erro
 // watch probes smbd: often until it is ready, then at intervals. It returns
 // when smbd should be started anew, or ctx ended.
 func (s *Server) watch(ctx context.Context) error {
-	start, pause, failed := time.Now(), 25*time.Millisecond, 0
-	isReady := false
+	start, pause := time.Now(), 25*time.Millisecond
+	isReady, answered := false, start
 	for {
+		asked := time.Now()
 		err := s.probe(ctx, !isReady)
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if err == nil || errors.Is(err, errProbeRefused) {
+			answered = time.Now()
 		}
 		s.setProbed(err)
 		switch {
@@ -219,7 +223,7 @@ func (s *Server) watch(ctx context.Context) error {
 			isReady, pause = true, s.o.HealthEvery
 			s.becomeReady(ctx, time.Since(start))
 		case err == nil:
-			failed, pause = 0, s.o.HealthEvery
+			pause = s.o.HealthEvery
 			s.setState(StateReady, func(st *Status) { st.Cause = "" })
 		case errors.Is(err, errProbeRefused):
 			// It answers, so it is not started anew; a person must look.
@@ -231,11 +235,14 @@ func (s *Server) watch(ctx context.Context) error {
 			}
 			pause = min(2*pause, time.Second)
 		default:
-			failed++
+			level := slog.LevelWarn
+			if s.Status().State == StateSick {
+				level = slog.LevelDebug // told already
+			}
 			s.setState(StateSick, func(st *Status) { st.Cause = err.Error() })
-			s.log.LogAttrs(ctx, slog.LevelWarn, "smbd does not answer", slog.Any("err", err), slog.Int("attempt", failed))
-			if failed >= s.policy.sickLimit {
-				return fmt.Errorf("smbd did not answer %d times: %w", failed, err)
+			s.log.LogAttrs(ctx, level, "smbd does not answer", slog.Any("err", err), slog.Duration("dur", time.Since(asked)))
+			if silent := time.Since(answered); silent > s.policy.sickFor {
+				return fmt.Errorf("smbd did not answer for %v: %w", silent.Round(time.Second), err)
 			}
 			pause = min(s.o.HealthEvery, s.policy.sickPause)
 		}

@@ -33,6 +33,7 @@ func TestServesWithFewRights(t *testing.T) {
 	s.o.Cover = []string{keys, state, file, filepath.Join(s.dir, "missing")}
 	s.o.Keep = []string{kept}
 	s.o.ProbeShare = "files"
+	s.list = true
 	srv := s.run()
 
 	c := s.client("files")
@@ -83,6 +84,7 @@ func TestServesWithFewRights(t *testing.T) {
 func TestMainProcessKilled(t *testing.T) {
 	testenv.Require(t, "root", "smbd")
 	s := newSetup(t)
+	s.list = true
 	srv := s.run()
 	s.client("files")
 	pid := srv.Status().PID
@@ -90,12 +92,12 @@ func TestMainProcessKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	testenv.Eventually(t, time.Second, "another smbd is started", func() bool {
+	testenv.Eventually(t, 5*time.Second, "another smbd is started", func() bool {
 		st := srv.Status()
 		return st.PID != pid && st.PID != 0
 	})
 	t.Logf("started again after %v", time.Since(start))
-	testenv.Eventually(t, 20*time.Second, "it is ready", func() bool { return srv.Status().State == StateReady })
+	testenv.Eventually(t, time.Minute, "it is ready", func() bool { return srv.Status().State == StateReady })
 	t.Logf("ready again after %v", time.Since(start))
 	s.client("files")
 	if st := srv.Status(); st.Restarts != 1 || st.Cause != "" {
@@ -123,7 +125,7 @@ func TestClientProcessCrashes(t *testing.T) {
 	if err := syscall.Kill(pidA, syscall.SIGSEGV); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, 5*time.Second, "the first client's process is gone", func() bool { return !alive(pidA) })
+	testenv.Eventually(t, 20*time.Second, "the first client's process is gone", func() bool { return !alive(pidA) })
 	if err := b.share.WriteFile("b", []byte("still here"), 0o644); err != nil {
 		t.Errorf("the other client: %v", err)
 	}
@@ -149,7 +151,7 @@ func TestReloadKeepsSessions(t *testing.T) {
 	if err := srv.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, 3*time.Second, "the new share in the old session", func() bool {
+	testenv.Eventually(t, 20*time.Second, "the new share in the old session", func() bool {
 		share, err := c.session.Mount("more")
 		if err != nil {
 			return false
@@ -166,7 +168,7 @@ func TestReloadKeepsSessions(t *testing.T) {
 	if err := srv.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, 3*time.Second, "the share is gone", func() bool {
+	testenv.Eventually(t, 20*time.Second, "the share is gone", func() bool {
 		c, err := s.dial("more")
 		if err == nil {
 			c.conn.Close()
@@ -208,13 +210,13 @@ func TestSupervisorKilled(t *testing.T) {
 	s := newSetup(t)
 	pid := superviseIn(t, s)
 	srv := New(s.o)
-	testenv.Eventually(t, 10*time.Second, "smbd answers", func() bool {
-		return Probe(t.Context(), s.o.Listen[0], "", "", "files", time.Second) == nil
+	testenv.Eventually(t, time.Minute, "smbd answers", func() bool {
+		return Probe(t.Context(), s.o.Listen[0], "", "", "files", 20*time.Second) == nil
 	})
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, 5*time.Second, "smbd has ended by itself", func() bool {
+	testenv.Eventually(t, 20*time.Second, "smbd has ended by itself", func() bool {
 		for _, pid := range srv.pids() {
 			comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 			if strings.HasPrefix(string(comm), "smbd") {

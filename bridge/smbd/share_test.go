@@ -146,7 +146,7 @@ func TestCloseShareOfDeadMount(t *testing.T) {
 	}()
 	parent := srv.Status().PID
 	var pid int
-	testenv.Eventually(t, 10*time.Second, "an smbd process that waits for the mount", func() bool {
+	testenv.Eventually(t, 20*time.Second, "an smbd process that waits for the mount", func() bool {
 		for _, p := range srv.clientProcesses(parent) {
 			if !contains(before, p) && waitsForFUSE(p) {
 				pid = p
@@ -171,7 +171,7 @@ func TestCloseShareOfDeadMount(t *testing.T) {
 		if err == nil {
 			t.Error("the client got an answer")
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(20 * time.Second):
 		t.Error("the client still waits")
 	}
 	if err := other.share.WriteFile("goes-on", nil, 0o644); err != nil {
