@@ -46,9 +46,9 @@ func startSMBD(t *testing.T, dir string, extra ...string) string {
 	if err := os.WriteFile(file, []byte(strings.Join(conf, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var log strings.Builder
+	var said strings.Builder
 	cmd := exec.Command("/usr/sbin/smbd", "--foreground", "--no-process-group", "--debug-stdout", "-s", file)
-	cmd.Stdout, cmd.Stderr = &log, &log
+	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -58,21 +58,18 @@ func startSMBD(t *testing.T, dir string, extra ...string) string {
 		defer timer.Stop()
 		_ = cmd.Wait()
 		if t.Failed() {
-			t.Log(log.String())
+			t.Log(said.String())
 		}
 	})
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	testenv.Eventually(t, 20*time.Second, "smbd", func() bool {
 		conn, err := net.Dial("tcp", addr)
 		if err == nil {
 			conn.Close()
-			return addr
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("smbd does not listen: %v", err)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+		return err == nil
+	})
+	return addr
 }
 
 func TestSelfCheck_passesOnPlainSMBD(t *testing.T) {
@@ -108,18 +105,18 @@ func TestSelfCheck_noticesWhatIsWrong(t *testing.T) {
 	}
 	addr := startSMBD(t, dir)
 	tests := map[string]struct {
-		spoil func(t *testing.T)
+		spoil func()
 		o     CheckOptions
 		step  string
 	}{
 		"a share that is not there": {o: CheckOptions{Addr: addr, Share: "other", Dir: dir}, step: "connect"},
 		"nobody listens":            {o: CheckOptions{Addr: "127.0.0.1:1", Share: "demo", Dir: dir}, step: "connect"},
 		"a missing file": {
-			spoil: func(t *testing.T) { write(t, filepath.Join(other, "more"), "more") },
+			spoil: func() { write(t, filepath.Join(other, "more"), "more") },
 			o:     CheckOptions{Addr: addr, Share: "demo", Dir: other}, step: "list",
 		},
 		"another content": {
-			spoil: func(t *testing.T) {
+			spoil: func() {
 				if err := os.Remove(filepath.Join(other, "more")); err != nil {
 					t.Fatal(err)
 				}
@@ -128,7 +125,7 @@ func TestSelfCheck_noticesWhatIsWrong(t *testing.T) {
 			o: CheckOptions{Addr: addr, Share: "demo", Dir: other}, step: "read",
 		},
 		"a write that goes elsewhere": {
-			spoil: func(t *testing.T) { write(t, filepath.Join(other, "Names/.hidden"), "hidden\n") },
+			spoil: func() { write(t, filepath.Join(other, "Names/.hidden"), "hidden\n") },
 			o:     CheckOptions{Addr: addr, Share: "demo", Dir: other}, step: "new folder",
 		},
 	}
@@ -138,7 +135,7 @@ func TestSelfCheck_noticesWhatIsWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tt := tests[name]
 			if tt.spoil != nil {
-				tt.spoil(t)
+				tt.spoil()
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()

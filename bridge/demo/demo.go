@@ -75,14 +75,14 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := WriteSamples(samplesDir, o.LargeBytes); err != nil {
 		return err
 	}
-	server, err := NewServer(ServerOptions{Dir: samplesDir, Addr: o.SSHAddr, SSHDir: filepath.Join(dir, "ssh"), Logger: o.Logger})
+	server, err := NewServer(ctx, ServerOptions{Dir: samplesDir, Addr: o.SSHAddr, SSHDir: filepath.Join(dir, "ssh"), Logger: o.Logger})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
 
 	config := o.config(dir, server)
-	if err := checkPorts(&config); err != nil {
+	if err := checkPorts(ctx, &config); err != nil {
 		return err
 	}
 	supervisor, err := bridge.New(bridge.Options{
@@ -123,7 +123,7 @@ func (o Options) workDir() (dir string, remove func() error, err error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("demo: %w", err)
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // see above
+	if err := os.Chmod(dir, 0o755); err != nil {
 		return "", nil, errors.Join(fmt.Errorf("demo: %w", err), remove())
 	}
 	return dir, remove, nil
@@ -158,9 +158,9 @@ func (o Options) config(dir string, server *Server) bridge.Config {
 }
 
 // checkPorts says at once when another program has smbd's port.
-func checkPorts(c *bridge.Config) error {
+func checkPorts(ctx context.Context, c *bridge.Config) error {
 	for _, port := range c.SMB.Ports {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		switch {
 		case err == nil:
 			if err := l.Close(); err != nil {

@@ -73,15 +73,15 @@ func workDir(t *testing.T) string {
 
 func TestRun_check(t *testing.T) {
 	testenv.Require(t, "root", "fuse", "smbd")
-	var out, log bytes.Buffer
+	var out, logged bytes.Buffer
 	start := time.Now()
 	err := Run(t.Context(), Options{
 		Dir: workDir(t), Port: freePort(t), Check: true, LargeBytes: 4 << 20, Out: &out,
-		Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Logger: slog.New(slog.NewTextHandler(&logged, nil)),
 	})
 	t.Logf("%v\n%s", time.Since(start), out.String())
 	if err != nil {
-		t.Fatalf("%v\n%s", err, log.String())
+		t.Fatalf("%v\n%s", err, logged.String())
 	}
 	if !strings.Contains(out.String(), fmt.Sprintf("all %d steps passed", checkSteps)) {
 		t.Error("the report does not say so")

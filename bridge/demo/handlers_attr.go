@@ -27,7 +27,7 @@ func (h *handlers) setstat(r *sftp.Request, name string) error {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(f.Truncate(int64(attrs.Size)), f.Close()); err != nil { //nolint:gosec // a size beyond int64 is refused by Truncate
+		if err := errors.Join(f.Truncate(int64(attrs.Size)), f.Close()); err != nil {
 			return err
 		}
 	}
@@ -50,7 +50,7 @@ func (h *handlers) setstat(r *sftp.Request, name string) error {
 // setHandle is setstat on an open file.
 func setHandle(f *os.File, flags sftp.FileAttrFlags, attrs *sftp.FileStat) error {
 	if flags.Size {
-		if err := f.Truncate(int64(attrs.Size)); err != nil { //nolint:gosec // a size beyond int64 is refused by Truncate
+		if err := f.Truncate(int64(attrs.Size)); err != nil {
 			return err
 		}
 	}

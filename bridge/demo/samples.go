@@ -120,7 +120,7 @@ func writePicture(w io.Writer) error {
 
 // shade is the colour of a point, counted from where the sun sets.
 func shade(dx, dy, depth int) color.RGBA {
-	d := uint8(min(depth, 255)) //nolint:gosec // depth is 0..255
+	d := uint8(min(depth, 255))
 	switch {
 	case dy >= 0 && dx*dx < (dy+30)*(dy+30)/2 && dy/6%2 == 0:
 		return color.RGBA{R: 250, G: 190, B: 90, A: 255} // the sun on the water

@@ -56,7 +56,7 @@ type Server struct {
 
 // NewServer makes the keys, writes them to SSHDir and listens. The caller
 // calls Serve, then Close.
-func NewServer(o ServerOptions) (_ *Server, err error) {
+func NewServer(ctx context.Context, o ServerOptions) (_ *Server, err error) {
 	if o.Addr == "" {
 		o.Addr = "127.0.0.1:0"
 	}
@@ -71,7 +71,7 @@ func NewServer(o ServerOptions) (_ *Server, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("demo server: %w", err)
 	}
-	listener, err := net.Listen("tcp", o.Addr)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.Addr)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("demo server: %w", err), root.Close())
 	}

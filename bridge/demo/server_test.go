@@ -25,7 +25,7 @@ import (
 func startServer(t *testing.T, dir string) (*Server, string) {
 	t.Helper()
 	sshDir := filepath.Join(t.TempDir(), "ssh")
-	s, err := NewServer(ServerOptions{Dir: dir, SSHDir: sshDir})
+	s, err := NewServer(t.Context(), ServerOptions{Dir: dir, SSHDir: sshDir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +283,7 @@ func TestServer_withOpenSSH(t *testing.T) {
 
 func TestServer_endsWhileClientsAreConnected(t *testing.T) {
 	dir := t.TempDir()
-	s, err := NewServer(ServerOptions{Dir: dir, SSHDir: filepath.Join(t.TempDir(), "ssh")})
+	s, err := NewServer(t.Context(), ServerOptions{Dir: dir, SSHDir: filepath.Join(t.TempDir(), "ssh")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,20 +13,20 @@ import (
 
 // serveConn speaks SSH on one connection until it ends.
 func (s *Server) serveConn(conn net.Conn) {
-	log := s.log.With("remote", conn.RemoteAddr().String())
+	logger := s.log.With("remote", conn.RemoteAddr().String())
 	// A peer that connects and says nothing must not hold a slot for ever.
 	if err := conn.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
-		log.Debug("demo server: deadline", "err", err)
+		logger.Debug("demo server: deadline", "err", err)
 	}
 	sshConn, channels, requests, err := ssh.NewServerConn(conn, s.config)
 	if err != nil {
-		log.Info("demo server: login refused", "err", err)
+		logger.Info("demo server: login refused", "err", err)
 		return
 	}
 	if err := conn.SetDeadline(time.Time{}); err != nil {
-		log.Debug("demo server: deadline", "err", err)
+		logger.Debug("demo server: deadline", "err", err)
 	}
-	log.Debug("demo server: login", "user", sshConn.User())
+	logger.Debug("demo server: login", "user", sshConn.User())
 
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -39,12 +39,12 @@ func (s *Server) serveConn(conn net.Conn) {
 		}
 		channel, requests, err := open.Accept()
 		if err != nil {
-			log.Debug("demo server: channel", "err", err)
+			logger.Debug("demo server: channel", "err", err)
 			continue
 		}
 		wg.Go(func() {
 			if err := s.serveSession(channel, requests); err != nil {
-				log.Info("demo server: session", "err", err)
+				logger.Info("demo server: session", "err", err)
 			}
 		})
 	}

@@ -45,7 +45,7 @@ func (o Options) background(ctx context.Context, p *plan, args []string) error {
 	}
 	defer up.Close()
 	defer holderUp.Close()
-	cmd := exec.Command(exe, args...) //nolint:gosec // our own program
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), exe, args...)
 	cmd.Args[0] = "sshfs"
 	cmd.Stderr, cmd.ExtraFiles = o.Stderr, []*os.File{holderUp}
 	if p.passwordStdin {
@@ -106,7 +106,10 @@ func (o Options) holder(ctx context.Context, p *plan) int {
 	}
 	// Others find sshfs by its name: ps, pgrep, killall.
 	_ = os.WriteFile("/proc/self/comm", []byte("sshfs"), 0) // only looks
-	if err := o.serve(ctx, p, d); err != nil {
+	switch err := o.serve(ctx, p, d); {
+	case errors.Is(err, context.Canceled):
+		return 1 // the caller says so
+	case err != nil:
 		return o.fail("sshfs", err)
 	}
 	return 0

@@ -29,13 +29,13 @@ func (o Options) acceptedHostKeys() []string {
 }
 
 // keepHostKey adds a line, so that a changed key is noticed the next time.
-func (o Options) keepHostKey(line string, log *slog.Logger) {
+func (o Options) keepHostKey(line string, logger *slog.Logger) {
 	line = strings.TrimSpace(line)
 	if line == "" || slices.Contains(o.acceptedHostKeys(), line) {
 		return
 	}
 	if err := o.appendHostKey(line); err != nil {
-		log.Warn("accepted host key not kept: the next mount accepts any key again", "err", err)
+		logger.Warn("accepted host key not kept: the next mount accepts any key again", "err", err)
 	}
 }
 

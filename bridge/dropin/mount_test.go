@@ -3,7 +3,10 @@ package dropin
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
+	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -170,18 +173,15 @@ func TestMount_signalUnmounts(t *testing.T) {
 // waitMounted waits until one of our mounts is, or is not, at dir.
 func waitMounted(t *testing.T, dir string, want bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	testenv.Eventually(t, 20*time.Second, fmt.Sprintf("mounted at %s: %v", dir, want), func() bool {
 		on, err := mountAt(dir)
-		if err == nil && ours(on) == want {
-			// The mount is there before the connection is.
-			if _, err = os.ReadDir(dir); err == nil {
-				return
-			}
+		if err != nil || ours(on) != want {
+			return false
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("mounted: %+v (%v), want %v", on, err, want)
-		}
-	}
+		// The mount is there before the connection is.
+		_, err = os.ReadDir(dir)
+		return err == nil
+	})
 }
 
 func TestMount_busyMountpoint(t *testing.T) {
@@ -227,15 +227,10 @@ func TestMount_deadHolderLeavesNothing(t *testing.T) {
 	}
 	// The worker goes with its holder; what it leaves is a dead mount, which
 	// is named and can be cleared.
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	testenv.Eventually(t, 30*time.Second, "the end of the worker", func() bool {
 		var st unix.Stat_t
-		if err := unix.Stat(dir, &st); err == unix.ENOTCONN {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the worker outlives its holder")
-		}
-	}
+		return errors.Is(unix.Stat(dir, &st), unix.ENOTCONN)
+	})
 	if code, out := m.run("sshfs", m.sshd.Remote(""), dir); code != 1 || !strings.Contains(out, "fusermount -uz "+dir) {
 		t.Errorf("on a dead mount: %d, %q", code, out)
 	}
@@ -416,6 +411,62 @@ func TestMount_password(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Fatal("the password was not taken")
 	}
+	m.must("fusermount", "-u", dir)
+}
+
+// Whoever is interrupted while it connects leaves nothing behind.
+func TestMount_interrupted(t *testing.T) {
+	m := newMachine(t, testenv.SSHDOptions{})
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	port := strconv.Itoa(silent.Addr().(*net.TCPAddr).Port)
+	for _, extra := range []string{"-C", "-f"} {
+		dir := m.mountpoint()
+		cmd := m.command("sshfs", extra, "-p", port, "root@127.0.0.1:", dir)
+		out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Close()
+		cmd.Stdout, cmd.Stderr = out, out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		conn, err := silent.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		text, err := os.ReadFile(out.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if code := cmd.ProcessState.ExitCode(); code != 1 || strings.Count(string(text), "interrupted") != 1 {
+			t.Errorf("%s: %d, %q", extra, code, text)
+		}
+		if on, err := mountAt(dir); err != nil || on != nil {
+			t.Errorf("%s: left mounted: %+v, %v", extra, on, err)
+		}
+	}
+}
+
+func TestMount_delayConnect(t *testing.T) {
+	m := newMachine(t, testenv.SSHDOptions{})
+	m.sshd.Stop()
+	dir := m.mountpoint()
+	m.must("sshfs", "-o", "delay_connect", m.sshd.Remote(""), dir)
+	if _, err := os.ReadDir(dir); err == nil {
+		t.Error("listed without a server")
+	}
+	m.sshd.Start()
+	waitMounted(t, dir, true)
 	m.must("fusermount", "-u", dir)
 }
 

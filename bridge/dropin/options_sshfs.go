@@ -19,14 +19,14 @@ func sshfsOptions() []option {
 			apply: func(p *plan, _ string) error { p.foreground = true; return nil }},
 		{name: "", short: "-s", kind: kindFlag, effect: noEffect, note: "requests are always served in parallel"},
 		{name: "debug", short: "-d", kind: kindFlag, note: "stay in the foreground and log everything", apply: applyDebug},
-		{name: "sshfs_debug", kind: kindFlag, note: "as -d, in the background too",
+		{name: "sshfs_debug", kind: kindFlag, note: "log everything, until the mount is up",
 			apply: func(p *plan, _ string) error { p.debug = true; return nil }},
-		{name: "sshfs_verbose", short: "-v", kind: kindFlag, note: "log what happens",
+		{name: "sshfs_verbose", short: "-v", kind: kindFlag, note: "log what happens, until the mount is up (with -f: on and on)",
 			apply: func(p *plan, _ string) error { p.verbose = true; return nil }},
 		{name: "", short: "-1", kind: kindFlag, effect: refused, note: "SSH protocol 1 is broken and is not spoken"},
 		word("reconnect", always, "a lost connection is made again, and open files go on", nil),
 		word("delay_connect", honoured, "connect when the mountpoint is first used", func(p *plan) { p.spec.OnDemand = true }),
-		word("no_check_root", honoured, "do not look for the remote directory before mounting", func(p *plan) { p.spec.OnDemand = true }),
+		word("no_check_root", noEffect, "the remote directory is looked for; -o delay_connect mounts without", nil),
 		word("password_stdin", honoured, "read the password from standard input", func(p *plan) { p.passwordStdin = true }),
 		word("sshfs_sync", noEffect, "close and fsync already report when the server has everything", nil),
 		word("no_readahead", noEffect, "what is read ahead follows what is read", nil),
@@ -182,7 +182,7 @@ func callerIDs() (uid, gid uint32) {
 		if n, err := strconv.ParseUint(os.Getenv(name), 10, 32); err == nil {
 			return uint32(n)
 		}
-		return uint32(fallback) //nolint:gosec // ids of this process fit
+		return uint32(fallback)
 	}
 	return id("SUDO_UID", os.Getuid()), id("SUDO_GID", os.Getgid())
 }

@@ -45,7 +45,7 @@ func (o Options) record(p *plan) (forget func()) {
 		return nothing
 	}
 	file := o.recordFile(r.Mountpoint)
-	if os.MkdirAll(filepath.Dir(file), 0o755) != nil || os.WriteFile(file, data, 0o644) != nil { //nolint:gosec // nothing in it is secret
+	if os.MkdirAll(filepath.Dir(file), 0o755) != nil || os.WriteFile(file, data, 0o644) != nil {
 		return nothing
 	}
 	return func() {

@@ -90,7 +90,7 @@ type hold struct {
 	// started is closed when proc is set: questions may come before.
 	started chan struct{}
 	// ctx ends the questions with the mount.
-	ctx    context.Context //nolint:containedctx // events come from the worker, which has none
+	ctx    context.Context // events come from the worker, which has none
 	cancel context.CancelFunc
 }
 

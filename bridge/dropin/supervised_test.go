@@ -48,15 +48,11 @@ func (m *machine) supervise() *client.Client {
 		}
 	}
 	c := &client.Client{Socket: config.ControlSocket()}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	testenv.Eventually(m.t, 20*time.Second, "the supervisor", func() bool {
 		_, err := c.Status(m.t.Context())
-		if err == nil {
-			return c
-		}
-		if time.Now().After(deadline) {
-			m.t.Fatalf("the supervisor does not come up: %v", err)
-		}
-	}
+		return err == nil
+	})
+	return c
 }
 
 func (m *machine) mounts(c *client.Client) []api.MountStatus {
@@ -140,14 +136,10 @@ func TestSupervised_foreground(t *testing.T) {
 			t.Fatal(err)
 		}
 		waitMounted(t, dir, true)
-		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-			if list := m.mounts(c); len(list) == 1 && list[0].State == api.StateUp {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("list: %+v", m.mounts(c))
-			}
-		}
+		testenv.Eventually(t, 10*time.Second, "the mount in the list", func() bool {
+			list := m.mounts(c)
+			return len(list) == 1 && list[0].State == api.StateUp
+		})
 		if err := end(cmd.Process.Pid); err != nil {
 			t.Error(err)
 		}
