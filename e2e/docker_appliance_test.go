@@ -24,7 +24,8 @@ const dockerImageName = "docker-sshfs"
 
 // dockerImage builds the image, once for all tests, with the command that the
 // prior art's instructions have: `docker build -t docker-sshfs .`. What this
-// machine sets about its proxies is passed on.
+// machine sets about its proxies is passed on. BRIDGE_TEST_IMAGE names an image
+// that is tested instead of a new one: one that was pulled, or built before.
 func dockerImage(t testing.TB) string {
 	t.Helper()
 	testenv.Require(t, "docker")
@@ -36,6 +37,10 @@ func dockerImage(t testing.TB) string {
 }
 
 var buildDockerImage = sync.OnceValues(func() (string, error) {
+	if image := os.Getenv("BRIDGE_TEST_IMAGE"); image != "" {
+		out, err := exec.Command("docker", "tag", image, dockerImageName).CombinedOutput()
+		return string(out), err
+	}
 	id := func() string {
 		out, _ := exec.Command("docker", "image", "inspect", "-f", "{{.Id}}", dockerImageName).Output()
 		return strings.TrimSpace(string(out))
