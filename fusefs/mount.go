@@ -124,11 +124,3 @@ func Unmount(mountpoint string, lazy bool) error {
 	}
 	return nil
 }
-
-// SetKernelReadAhead lets the kernel read further ahead on the mount at
-// mountpoint, whose device number is dev, than its default of 128 KiB. It needs
-// root and a writable /sys; a mount works without it.
-func SetKernelReadAhead(dev uint64, kib int) error {
-	name := fmt.Sprintf("/sys/class/bdi/%d:%d/read_ahead_kb", unix.Major(dev), unix.Minor(dev))
-	return os.WriteFile(name, fmt.Appendf(nil, "%d", kib), 0)
-}

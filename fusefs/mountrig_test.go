@@ -26,6 +26,8 @@ import (
 type serveSpec struct {
 	Dir     string
 	Delay   time.Duration
+	Window  int
+	Settle  time.Duration
 	Without []string
 	Server  string // "count" or "pkg"
 	Channel int    // MaxChannels
@@ -55,7 +57,7 @@ func TestServeHelper(t *testing.T) {
 	case "pkg":
 		dial = func(context.Context) (remote.Conn, error) { return newPkgConn(spec.Dir), nil }
 	default:
-		count = testenv.NewCountServer(t, testenv.CountOptions{Dir: spec.Dir, Delay: spec.Delay, Without: spec.Without})
+		count = testenv.NewCountServer(t, testenv.CountOptions{Dir: spec.Dir, Delay: spec.Delay, Window: spec.Window, Settle: spec.Settle, Without: spec.Without})
 		dial = func(ctx context.Context) (remote.Conn, error) { return count.Dial(ctx) }
 	}
 	r := remote.New(remote.Options{Dialer: dial, Root: spec.Dir, MaxChannels: spec.Channel})
@@ -182,6 +184,11 @@ func (m *mount) close() {
 		}
 		if err := m.cmd.Wait(); err != nil && m.cmd.ProcessState.Exited() {
 			m.t.Errorf("server: %v", err)
+		}
+	}()
+	defer func() {
+		if _, ok := m.t.(*testing.B); ok {
+			m.t.Logf("the server used %v of CPU for itself and %v in the kernel", m.cmd.ProcessState.UserTime(), m.cmd.ProcessState.SystemTime())
 		}
 	}()
 	select {

@@ -28,9 +28,8 @@ func BenchmarkSSHD(b *testing.B) {
 		}{{"us", benchUs}, {"pkgsftp", benchPkgSFTP}, {"openssh", benchOpenSSH}} {
 			for _, op := range []string{"read", "write"} {
 				b.Run(fmt.Sprintf("%s/rtt=%v/%s", op, rtt, who.name), func(b *testing.B) {
-					x := newReal(b, testenv.SSHDOptions{}, remote.Options{})
+					x := newRealAway(b, testenv.SSHDOptions{}, remote.Options{}, rtt)
 					check(b, os.WriteFile(x.file("in"), random(1, size), 0o644))
-					x.proxy.SetDelay(rtt / 2)
 					b.SetBytes(size)
 					who.run(b, x, op == "write")
 					s := x.Status()

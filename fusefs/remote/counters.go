@@ -4,7 +4,6 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"sshfs-bridge/fusefs/sftp"
 )
@@ -87,44 +86,6 @@ func (r *Remote) statusLocked() Status {
 		PendingBytes: r.window.inUse(),
 	}
 }
-
-// rttSpan is how often a longer round trip is believed, a little.
-const rttSpan = 30 * time.Second
-
-// rttEstimate is what the way takes when nothing queues: the shortest round trip
-// seen. It grows slowly when all of a span were longer: bulk data makes everything
-// behind it slow, and must not pass for a longer way.
-type rttEstimate struct {
-	mu        sync.Mutex
-	best, now time.Duration // ever, and of this span; 0 unknown; GUARDED_BY(mu)
-	turn      time.Time     // GUARDED_BY(mu)
-}
-
-func (e *rttEstimate) add(d time.Duration) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if t := time.Now(); t.Sub(e.turn) > rttSpan {
-		if e.now > e.best {
-			e.best += min((e.now-e.best)/8, e.best/4)
-		}
-		e.now, e.turn = 0, t
-	}
-	if e.now == 0 || d < e.now {
-		e.now = d
-	}
-	if e.best == 0 || d < e.best {
-		e.best = d
-	}
-}
-
-func (e *rttEstimate) get() time.Duration {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.best
-}
-
-// noteRTT notes how long a request took that was alone on its channel.
-func (r *Remote) noteRTT(d time.Duration) { r.rtt.add(d) }
 
 // windowFloor is written ahead of the server's acknowledgements on any link.
 const windowFloor = 8 << 20

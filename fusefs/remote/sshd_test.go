@@ -44,10 +44,17 @@ func (d routeDialer) Dial(ctx context.Context, _ bool) (remote.Conn, error) {
 
 func newReal(t testing.TB, so testenv.SSHDOptions, o remote.Options) *real {
 	t.Helper()
+	return newRealAway(t, so, o, 0)
+}
+
+// newRealAway is newReal with a server that is a round trip of rtt away.
+func newRealAway(t testing.TB, so testenv.SSHDOptions, o remote.Options, rtt time.Duration) *real {
+	t.Helper()
 	testenv.Require(t, "root", "sshd")
 	testenv.NoLeaks(t)
 	x := &real{t: t, sshd: testenv.StartSSHD(t, so)}
 	x.proxy = testenv.NewFaultProxy(t, x.sshd.Addr)
+	x.proxy.SetDelay(rtt / 2)
 	route, err := sshdial.Resolve(sshdial.Target{Host: x.sshd.Alias}, sshdial.Options{
 		SSHDir: x.sshd.SSHDir, DialContext: x.dialProxy,
 	})

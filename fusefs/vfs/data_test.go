@@ -199,6 +199,7 @@ func TestNodesAreForgotten(t *testing.T) {
 			}
 			g.Forget(ino, 1<<30)
 			g.mu.Lock()
+			g.evicted = zeroTime
 			for _, n := range g.nodes {
 				if n.dir != nil {
 					n.dir.usedAt = n.dir.usedAt.Add(-time.Minute)

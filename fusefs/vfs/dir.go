@@ -121,7 +121,8 @@ func (f *FS) ReadDir(ctx context.Context, fh uint64, off uint64, plus bool, add 
 		if c.gone || c.parent != d || f.nodes[c.ino] != c {
 			continue
 		}
-		e := DirEntry{Name: f.shown(c), Ino: c.ino, Mode: f.attrOf(c).Mode & modeType, Off: uint64(i) + 3}
+		a := f.attrOf(c)
+		e := DirEntry{Name: f.shown(c), Ino: a.Ino, Mode: a.Mode & modeType, Off: uint64(i) + 3}
 		if plus {
 			e.Node = f.peek(c)
 		}

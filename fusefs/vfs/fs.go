@@ -54,6 +54,7 @@ type FS struct {
 	tick    uint64
 	creds   creds
 	skew    time.Duration // the server's clock minus ours, as our own writes told
+	evicted time.Time     // when evict last looked for something
 	closed  bool
 }
 

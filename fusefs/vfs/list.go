@@ -189,12 +189,17 @@ func (f *FS) sort(d *node) {
 	d.dir.order = order
 }
 
+// evictPause is the time between two searches for what can be forgotten: while
+// the kernel itself remembers more than the limit there is nothing to be found.
+const evictPause = time.Second
+
 // evict forgets directories that were not used for long when too many nodes are
 // remembered.
 func (f *FS) evict() {
-	if len(f.nodes) <= f.opts.MaxNodes {
+	if len(f.nodes) <= f.opts.MaxNodes || time.Since(f.evicted) < evictPause {
 		return
 	}
+	f.evicted = time.Now()
 	var dirs []*node
 	for _, n := range f.nodes {
 		if n.dir != nil && len(n.dir.children) > 0 && n.handles == 0 && n.dir.fetch == nil {

@@ -127,8 +127,12 @@ func (f *FS) Fsync(ctx context.Context, fh uint64) error {
 	if err != nil {
 		return err
 	}
-	if h.w == nil || !h.canWrite() {
+	switch {
+	case h.n.file == nil:
 		return nil
+	case h.w == nil || !h.canWrite():
+		// What others wrote through their handles, it syncs too.
+		return f.flushNode(ctx, h.n, true)
 	}
 	return f.flushHandle(ctx, h, true)
 }
