@@ -159,6 +159,9 @@ func (s *Server) endClients(ctx context.Context, which func(usage) []string) err
 	}
 	clients := s.clientProcesses(parent)
 	u, err := s.usage(ctx)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err() // the caller's haste is no reason to end everybody
+	}
 	if err != nil {
 		s.log.LogAttrs(ctx, slog.LevelWarn, "cannot see who uses a share, ending every client's process", slog.Any("err", err))
 	} else {
