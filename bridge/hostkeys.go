@@ -76,6 +76,17 @@ func (h *hostKeys) keep(line string) {
 	}
 }
 
+// matches says whether a known_hosts line is about one of the names.
+func matches(line string, names []string) bool {
+	hosts, _, _ := strings.Cut(line, " ")
+	return slices.ContainsFunc(strings.Split(hosts, ","), func(p string) bool { return slices.Contains(names, p) })
+}
+
+// knows says whether a key was accepted here for one of the names.
+func (h *hostKeys) knows(names []string) bool {
+	return slices.ContainsFunc(h.lines(), func(l string) bool { return matches(l, names) })
+}
+
 // forget takes the lines of a host out and returns them. names are the ways
 // in which known_hosts writes the host.
 func (h *hostKeys) forget(names []string) ([]string, error) {
@@ -83,8 +94,7 @@ func (h *hostKeys) forget(names []string) ([]string, error) {
 	defer h.mu.Unlock()
 	var kept, gone []string
 	for _, line := range h.read() {
-		hosts, _, _ := strings.Cut(line, " ")
-		if slices.ContainsFunc(strings.Split(hosts, ","), func(p string) bool { return slices.Contains(names, p) }) {
+		if matches(line, names) {
 			gone = append(gone, line)
 		} else {
 			kept = append(kept, line)
@@ -119,6 +129,15 @@ func hostNames(m api.MountSpec, c *Config) []string {
 		names = append(names, knownhosts.Normalize(net.JoinHostPort(h, strconv.Itoa(cmp.Or(port, 22)))))
 	}
 	return names
+}
+
+// hostOf is a remote without its path.
+func hostOf(remote string) string {
+	t, err := sshdial.ParseTarget(remote)
+	if err != nil {
+		return remote
+	}
+	return t.Host
 }
 
 // homeDirOf is the home directory that an SSH directory belongs to: its

@@ -134,18 +134,23 @@ func (s *Supervisor) Unmount(ctx context.Context, name string, drain time.Durati
 	return nil
 }
 
-// hostKey forgets the accepted keys of a mount's host, and with accept lets
-// the mount try again, which accepts the key that the server has now.
-func (s *Supervisor) hostKey(_ context.Context, u *unit, accept bool) ([]string, error) {
+// hostKey forgets the accepted keys of a remote's host, and with accept lets
+// its mount u, if there is one, try again, which accepts the key that the server
+// has now.
+func (s *Supervisor) hostKey(u *unit, m api.MountSpec, accept bool) ([]string, error) {
 	c := s.Config()
-	if u.m.SSHDir != "" {
-		c.SSHDir = u.m.SSHDir
+	if m.SSHDir != "" {
+		c.SSHDir = m.SSHDir
 	}
-	gone, err := s.keys.forget(hostNames(u.m.MountSpec, &c))
+	names := hostNames(m, &c)
+	if len(names) == 0 {
+		return nil, &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("%q is neither a mount nor a host", m.Remote)}
+	}
+	gone, err := s.keys.forget(names)
 	if err != nil {
-		return nil, &api.Error{Code: api.CodeInternal, Mount: u.m.Name, Message: "host keys not changed: " + err.Error()}
+		return nil, &api.Error{Code: api.CodeInternal, Mount: m.Name, Message: "host keys not changed: " + err.Error()}
 	}
-	if !accept {
+	if !accept || u == nil {
 		return gone, nil
 	}
 	if len(gone) == 0 && u.reason() == worker.ReasonHostKey {

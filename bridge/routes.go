@@ -123,9 +123,10 @@ func (s *Supervisor) postRefresh(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Supervisor) postHostKey(w http.ResponseWriter, r *http.Request) error {
-	u, err := s.unitOf(r)
-	if err != nil {
-		return err
+	// A mount that failed the first time is not there: its host is named instead.
+	u, m := s.find(r.PathValue("name")), api.MountSpec{Remote: r.PathValue("name")}
+	if u != nil {
+		m = u.m.MountSpec
 	}
 	req, err := readJSON[api.HostKeyRequest](r)
 	if err != nil {
@@ -134,7 +135,7 @@ func (s *Supervisor) postHostKey(w http.ResponseWriter, r *http.Request) error {
 	if req.Action != "accept" && req.Action != "forget" {
 		return &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("action: %q is neither accept nor forget", req.Action)}
 	}
-	gone, err := s.hostKey(r.Context(), u, req.Action == "accept")
+	gone, err := s.hostKey(u, m, req.Action == "accept")
 	if err != nil {
 		return err
 	}

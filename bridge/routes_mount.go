@@ -176,7 +176,7 @@ func (s *Supervisor) await(ctx context.Context, st *stream, u *unit, events <-ch
 		case !state.NeedsPerson() && state != api.StateUnmounting:
 			return false, nil
 		}
-		return true, failure(u, state, cause)
+		return true, s.failure(u, state, cause)
 	}
 	var sent []string // questions that were asked before we looked
 	if !o.again {
@@ -221,7 +221,7 @@ func (s *Supervisor) await(ctx context.Context, st *stream, u *unit, events <-ch
 }
 
 // failure says why a mount did not come up, and what to do.
-func failure(u *unit, state api.State, cause string) *api.Error {
+func (s *Supervisor) failure(u *unit, state api.State, cause string) *api.Error {
 	e := &api.Error{Code: api.CodeNotUp, Mount: u.m.Name, Message: u.m.Remote + ": " + cause}
 	if cause == "" {
 		e.Message = u.m.Remote + ": the mount is " + string(state)
@@ -230,7 +230,11 @@ func failure(u *unit, state api.State, cause string) *api.Error {
 	case worker.ReasonUnreachable:
 		e.Hint = "check the host's name, its port (-p) and the network; --keep-trying keeps the mount until it answers"
 	case worker.ReasonHostKey:
-		e.Hint = "if the server was set up anew, take its old line out of known_hosts; otherwise somebody may be listening in"
+		how := "take its old line out of known_hosts"
+		if c := s.Config(); s.keys.knows(hostNames(u.m.MountSpec, &c)) {
+			how = "run `sshfs-bridge hostkey forget " + hostOf(u.m.Remote) + "`"
+		}
+		e.Hint = "if the server was set up anew, " + how + "; otherwise somebody may be listening in"
 	case worker.ReasonLogin:
 		e.Hint = "check the user name and the key (-i), and that the server knows it; nothing is tried again by itself"
 	case worker.ReasonNeedsPerson:

@@ -266,12 +266,12 @@ func newHostKeyCommand(g *global) *cobra.Command {
 	for _, a := range []struct{ action, short, long string }{
 		{
 			"accept", "Forget the key that was accepted here, and accept the one that the server has now",
-			"accept is for a server that was set up anew. Only keys that were accepted here are\nreplaced; a line of known_hosts in the SSH directory stays as it is.",
+			"accept is for a server that was set up anew. Only keys that were accepted here are\nreplaced; a line of known_hosts in the SSH directory stays as it is.\nA host is named where there is no mount of it.",
 		},
 		{"forget", "Forget the key that was accepted here", "forget takes the accepted key away; the next connection decides anew."},
 	} {
 		c.AddCommand(&cobra.Command{
-			Use: a.action + " NAME", Short: a.short, Long: a.long,
+			Use: a.action + " NAME|HOST", Short: a.short, Long: a.long,
 			Example:           "  sshfs-bridge hostkey " + a.action + " media",
 			Args:              args(cobra.ExactArgs(1)),
 			ValidArgsFunction: g.mountNames,
