@@ -134,11 +134,7 @@ func (f *File) lane(ctx context.Context, first bool) (*lane, error) {
 		if live := f.liveLocked(); len(live) > 0 {
 			best := live[0]
 			if !first {
-				for _, n := range live[1:] {
-					if n.ch.load.Load() < best.ch.load.Load() {
-						best = n
-					}
-				}
+				best = leastLoadedLane(live)
 			}
 			f.mu.Unlock()
 			best.touch()
@@ -163,6 +159,21 @@ func (f *File) lane(ctx context.Context, first bool) (*lane, error) {
 			return nil, err
 		}
 	}
+}
+
+// leastLoadedLane picks a lane for what needs no order: not the one on the control
+// channel, where a file may have its home, if there is another.
+func leastLoadedLane(lanes []*lane) *lane {
+	var best *lane
+	for _, n := range lanes {
+		if n.ch == n.ch.conn.link.control && len(lanes) > 1 {
+			continue
+		}
+		if best == nil || n.ch.load.Load() < best.ch.load.Load() {
+			best = n
+		}
+	}
+	return best
 }
 
 // shrink closes the handles on further channels that were not used since t.

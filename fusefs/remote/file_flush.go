@@ -72,11 +72,13 @@ func (f *File) Close(ctx context.Context) (Attrs, error) {
 		return f.attrs, f.takeErrLocked()
 	}
 	f.mu.Unlock()
-	a, err := f.await(ctx, end)
-	if o != nil && err == nil {
-		a = o.attrs
+	if _, err := f.await(ctx, end); err != nil {
+		return Attrs{}, err
 	}
-	return a, err
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.noteAttrsLocked(o)
+	return o.attrs, nil
 }
 
 // fstatLocked queues a look at the attributes. f.mu is held.

@@ -94,7 +94,7 @@ func (f *File) sendOne(ctx context.Context, o *op) error {
 		f.endSent = 0
 	}
 	f.flight[o] = struct{}{}
-	f.endSent = max(f.endSent, o.end())
+	f.endSent = max(f.endSent, o.reach(f))
 	f.mu.Unlock()
 	if o.changes() {
 		f.r.objects.sent(f.object, o.end(), o.kind == opSetstat && o.attrs.Valid&sftp.AttrSize != 0)
@@ -131,6 +131,9 @@ func (f *File) nextLocked() *op {
 	o := f.queue[0]
 	if o.kind == opClose && f.copies > 0 {
 		return nil // others copy from this file
+	}
+	if o.changes() && o.kind != opCopy && f.object.copied.Load() > 0 {
+		return nil // a copy that was queued earlier shall not see it
 	}
 	if len(f.flight) == 0 {
 		return o

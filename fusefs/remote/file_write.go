@@ -122,7 +122,8 @@ func (f *File) CopyTo(ctx context.Context, dst *File, srcOff, dstOff, n int64) e
 	if !f.r.CanCopy() {
 		return ErrUnsupported
 	}
-	if err := f.r.objects.waitWritten(ctx, f, srcOff); err != nil {
+	// All of them: what the source has queued must never wait for the copy.
+	if err := f.r.objects.waitWritten(ctx, f, -1); err != nil {
 		return err
 	}
 	for n > 0 {
@@ -164,16 +165,25 @@ func (f *File) holdForCopy() error {
 		return ErrClosed
 	}
 	f.copies++
+	f.object.copied.Add(1)
 	return nil
 }
 
 // copyDone ends a hold, and closes the file when that was all it waited for.
 func (f *File) copyDone() {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.copies--
 	f.signalLocked()
 	f.kickLocked()
+	f.mu.Unlock()
+	if f.object.copied.Add(-1) > 0 {
+		return
+	}
+	for _, g := range f.r.objects.siblings(f) {
+		g.mu.Lock()
+		g.kickLocked()
+		g.mu.Unlock()
+	}
 }
 
 // signalLocked wakes who waits for the end of an operation. f.mu is held.
@@ -190,24 +200,30 @@ func (t *objectTable) waitWritten(ctx context.Context, f *File, off int64) error
 			return err
 		}
 	}
+	for _, g := range t.siblings(f) {
+		if g.unacked.Load() > 0 {
+			if err := g.waitBefore(ctx, off); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// siblings gives the other files of f's object.
+func (t *objectTable) siblings(f *File) []*File {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	if len(f.object.files) < 2 {
-		t.mu.Unlock()
 		return nil
 	}
 	var others []*File
 	for g := range f.object.files {
-		if g != f && g.unacked.Load() > 0 {
+		if g != f {
 			others = append(others, g)
 		}
 	}
-	t.mu.Unlock()
-	for _, g := range others {
-		if err := g.waitBefore(ctx, off); err != nil {
-			return err
-		}
-	}
-	return nil
+	return others
 }
 
 // waitBefore waits until nothing that was queued by now and reaches beyond off is

@@ -3,6 +3,7 @@ package remote
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"sshfs-bridge/fusefs/sftp"
 )
@@ -12,7 +13,9 @@ import (
 // no inode numbers: name, size, mtime and owner are all there is to tell whether
 // a name still means the same file.
 type object struct {
-	// All GUARDED_BY(objectTable.mu).
+	copied atomic.Int64 // copies queued elsewhere that read from it
+
+	// GUARDED_BY(objectTable.mu), as all below.
 	path   string // relative to the root
 	orphan bool   // removed or replaced by us, or found to be another file: no name leads to it
 	files  map[*File]struct{}

@@ -63,6 +63,14 @@ func (o *op) end() int64 {
 	return 0
 }
 
+// reach is the end of all that it touches in the file f.
+func (o *op) reach(f *File) int64 {
+	if o.src == f {
+		return max(o.end(), o.srcOff+o.n)
+	}
+	return o.end()
+}
+
 // ordered says that everything before it must be done first, and nothing after
 // it before it.
 func (o *op) ordered() bool { return o.kind != opWrite && o.kind != opCopy }

@@ -1,0 +1,84 @@
+package remote_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"sshfs-bridge/e2e/testenv"
+	"sshfs-bridge/fusefs/remote"
+	"sshfs-bridge/fusefs/sftp"
+)
+
+func TestCopy_isPartOfTheOrder(t *testing.T) {
+	g := newRig(t, longWay(), quick())
+	old, renewed := random(1, 20<<20), random(2, 20<<20)
+	src := g.open("src", remote.OpenFlags{Read: true, Write: true, Create: true})
+	dst := g.open("dst", forWrite)
+	for round := range 3 {
+		check(t, writeAll(t.Context(), src, old, 1<<20))
+		// Behind the source's writes, in Finder's pieces, and before what follows.
+		for off := int64(0); off < int64(len(old)); off += 1 << 20 {
+			check(t, src.CopyTo(t.Context(), dst, off, off, min(1<<20, int64(len(old))-off)))
+		}
+		if round == 1 {
+			g.server.Break()
+		}
+		check(t, writeAll(t.Context(), src, renewed, 1<<20))
+		if _, err := dst.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "copy", g.onServer("dst"), old)
+		if _, err := src.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "source", g.onServer("src"), renewed)
+	}
+	// Within one file.
+	check(t, src.CopyTo(t.Context(), src, 0, 30<<20, 1<<20))
+	check(t, src.WriteAt(t.Context(), []byte("after"), 0))
+	if _, err := src.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := g.onServer("src")
+	same(t, "within one file", got[30<<20:], renewed[:1<<20])
+	if string(got[:5]) != "after" {
+		t.Error("the write after the copy is missing")
+	}
+	if _, err := dst.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCopy_sourceMayBeClosedEarly(t *testing.T) {
+	g := newRig(t, testenv.CountOptions{Delay: 5 * time.Millisecond, Settle: -1}, quick())
+	data := random(1, 40<<20)
+	g.put("src", data)
+	src, dst := g.open("src", forRead), g.open("dst", forWrite)
+	r := g.server.Rounds(func() {
+		check(t, src.CopyTo(t.Context(), dst, 0, 0, int64(len(data))))
+		src.Close(t.Context())
+		a, err := dst.Close(t.Context())
+		if err != nil || a.Size != uint64(len(data)) {
+			t.Errorf("close gave %+v, %v", a, err)
+		}
+	})
+	same(t, "copy", g.onServer("dst"), data)
+	if r.BytesRead+r.BytesWritten != 0 {
+		t.Errorf("data crossed the link: %+v", r)
+	}
+	if r.Depth > 2 {
+		t.Errorf("%d round trips", r.Depth)
+	}
+}
+
+func TestCopy_unsupported(t *testing.T) {
+	g := newRig(t, testenv.CountOptions{Without: []string{sftp.ExtCopyData}}, quick())
+	g.put("src", nil)
+	src, dst := g.open("src", forRead), g.open("dst", forWrite)
+	if err := src.CopyTo(t.Context(), dst, 0, 0, 10); !errors.Is(err, errors.ErrUnsupported) || g.CanCopy() {
+		t.Errorf("copy: %v", err)
+	}
+	src.Close(t.Context())
+	dst.Close(t.Context())
+}
