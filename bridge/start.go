@@ -49,11 +49,11 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.mu.Lock()
 	s.since, s.unitCtx = time.Now().UTC(), life
 	s.mu.Unlock()
+	s.startAll() // before anybody can ask: what is listed is complete
 	server := s.newControlServer(life)
 	group.Go(func() { s.serveControl(server, control) })
 	s.log.Info("supervisor started", "pid", os.Getpid(), "version", s.o.Version.Version, "socket", c.ControlSocket())
 
-	s.startAll()
 	smbCtx, endSMB := context.WithCancel(life)
 	defer endSMB()
 	smbDone := make(chan struct{})
