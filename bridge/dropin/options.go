@@ -1,5 +1,7 @@
 package dropin
 
+import "sync"
+
 // kind is what follows an option's name.
 type kind int
 
@@ -49,8 +51,9 @@ type section struct {
 	options []option
 }
 
-// table describes every option but the ssh_config keywords (keywords.go).
-func table() []section {
+// table describes every option but the ssh_config keywords (keywords.go). It
+// is made once and never changed.
+var table = sync.OnceValue(func() []section {
 	return []section{
 		{"SSHFS options", sshfsOptions()},
 		{"Caches", cacheOptions()},
@@ -59,7 +62,7 @@ func table() []section {
 		{"Mount options", mountOptions()},
 		{"Options of older versions and of macFUSE", oldOptions()},
 	}
-}
+})
 
 // lookup finds an option by the name after -o.
 func lookup(name string) (option, bool) {

@@ -5,6 +5,9 @@ import "strings"
 // splitOptions splits what follows -o at its commas. As in fuse_opt(3), a
 // backslash takes the next character as it is, or three octal digits as a byte.
 func splitOptions(list string) ([]string, error) {
+	if strings.ContainsRune(list, 0) {
+		return nil, usagef("-o: an option holds a NUL")
+	}
 	var options []string
 	var b strings.Builder
 	for i := 0; i < len(list); i++ {
@@ -12,8 +15,6 @@ func splitOptions(list string) ([]string, error) {
 		case c == ',':
 			options = append(options, b.String())
 			b.Reset()
-		case c == 0:
-			return nil, usagef("-o: an option holds a NUL")
 		case c == '\\' && i+1 == len(list):
 			return nil, usagef("-o %s: a backslash ends it", list)
 		case c == '\\':
