@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -51,8 +52,8 @@ func ParseVersion(s string) (Version, error) {
 func DetectVersion(ctx context.Context, smbd string) (Version, error) {
 	out, err := exec.CommandContext(ctx, smbd, "-V").Output()
 	if err != nil {
-		if errors.Is(err, exec.ErrNotFound) {
-			return Version{}, fmt.Errorf("smbd not found: install Samba (apt-get install samba): %w", err)
+		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+			return Version{}, fmt.Errorf("%s not found: install Samba (apt-get install samba): %w", smbd, err)
 		}
 		return Version{}, fmt.Errorf("%s -V: %w", smbd, err)
 	}
