@@ -12,7 +12,7 @@ import (
 
 func TestCopy_isPartOfTheOrder(t *testing.T) {
 	g := newRig(t, longWay(), quick())
-	old, renewed := random(1, 20<<20), random(2, 20<<20)
+	old, renewed := random(1, 6<<20), random(2, 6<<20)
 	src := g.open("src", remote.OpenFlags{Read: true, Write: true, Create: true})
 	dst := g.open("dst", forWrite)
 	for round := range 3 {
@@ -52,7 +52,7 @@ func TestCopy_isPartOfTheOrder(t *testing.T) {
 
 func TestCopy_sourceMayBeClosedEarly(t *testing.T) {
 	g := newRig(t, testenv.CountOptions{Delay: 5 * time.Millisecond, Settle: -1}, quick())
-	data := random(1, 40<<20)
+	data := random(1, 20<<20)
 	g.put("src", data)
 	src, dst := g.open("src", forRead), g.open("dst", forWrite)
 	r := g.server.Rounds(func() {

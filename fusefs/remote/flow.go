@@ -17,8 +17,6 @@ const (
 	flowFloor = 512 << 10
 	// flowSample is the shortest time over which a rate is measured.
 	flowSample = 50 * time.Millisecond
-	// flowPause restarts a measurement: who was idle has no rate.
-	flowPause = time.Second
 	// targetRate is what growing aims at in one step. The steps after it are
 	// measured.
 	targetRate = 400 << 20
@@ -53,7 +51,7 @@ func newFlow() *flow {
 func (f *flow) delivered(n int, now time.Time) {
 	f.estMu.Lock()
 	defer f.estMu.Unlock()
-	if f.start.IsZero() || now.Sub(f.last) > flowPause {
+	if f.start.IsZero() || f.busySince().After(f.last) {
 		// The first answer only starts the clock: its own way is unknown.
 		f.start, f.last, f.acc = now, now, 0
 		return

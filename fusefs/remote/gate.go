@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"sync"
+	"time"
 )
 
 // gate admits a bounded amount of bytes at a time, first come, first served.
@@ -12,6 +13,7 @@ type gate struct {
 	mu       sync.Mutex
 	used     int64     // GUARDED_BY(mu)
 	capacity int64     // GUARDED_BY(mu)
+	began    time.Time // when used last left 0; GUARDED_BY(mu)
 	waiters  list.List // of *gateWaiter, GUARDED_BY(mu)
 	waited   bool      // somebody waited since takeWaited, GUARDED_BY(mu)
 	waits    uint64    // GUARDED_BY(mu)
@@ -23,6 +25,21 @@ type gateWaiter struct {
 	ready chan struct{}
 }
 
+// take admits n bytes. mu is held.
+func (g *gate) take(n int64) {
+	if g.used == 0 {
+		g.began = time.Now()
+	}
+	g.used += n
+}
+
+// busySince is when the first byte was admitted after there was none.
+func (g *gate) busySince() time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.began
+}
+
 func (g *gate) fits(n int64) bool { return g.used == 0 || g.used+n <= g.capacity }
 
 // tryAcquire admits n bytes if that needs no waiting.
@@ -32,7 +49,7 @@ func (g *gate) tryAcquire(n int64) bool {
 	if g.waiters.Len() > 0 || !g.fits(n) {
 		return false
 	}
-	g.used += n
+	g.take(n)
 	return true
 }
 
@@ -40,7 +57,7 @@ func (g *gate) tryAcquire(n int64) bool {
 func (g *gate) acquire(ctx context.Context, n int64) error {
 	g.mu.Lock()
 	if g.waiters.Len() == 0 && g.fits(n) {
-		g.used += n
+		g.take(n)
 		g.mu.Unlock()
 		return nil
 	}
@@ -91,7 +108,7 @@ func (g *gate) admit() {
 		if !g.fits(w.n) {
 			return
 		}
-		g.used += w.n
+		g.take(w.n)
 		g.waiters.Remove(e)
 		close(w.ready)
 	}

@@ -19,7 +19,7 @@ func longWay() testenv.CountOptions {
 
 func TestStripe_aStreamGrowsAndIsRight(t *testing.T) {
 	g := newRig(t, longWay(), quick())
-	data := random(1, 48<<20)
+	data := random(1, 24<<20)
 	g.put("f", data)
 	f := g.open("f", forRead)
 	got, err := readAll(t.Context(), f, len(data), 1<<20, 32)
@@ -59,13 +59,13 @@ func TestStripe_smallFilesDoNot(t *testing.T) {
 
 func TestStripe_interrupted(t *testing.T) {
 	g := newRig(t, longWay(), quick())
-	data := random(2, 64<<20)
+	data := random(2, 32<<20)
 	f := g.open("f", forWrite)
 	breaks := breaker{g: g, step: len(data) / 5}
 	for off := 0; off < len(data); off += 1 << 20 {
 		check(t, f.WriteAt(t.Context(), data[off:off+1<<20], int64(off)))
 		breaks.progress(1 << 20)
-		if off == 32<<20 { // a change of attributes in the middle
+		if off == 16<<20 { // a change of attributes in the middle
 			check(t, f.Setstat(t.Context(), remote.Attrs{Valid: sftp.AttrMode, Mode: 0o600}))
 		}
 	}
@@ -118,7 +118,7 @@ func TestStripe_oneConnectionOfSeveralIsLost(t *testing.T) {
 
 func TestStripe_metadataDoesNotQueueBehindData(t *testing.T) {
 	g := newRig(t, longWay(), quick())
-	data := random(4, 64<<20)
+	data := random(4, 32<<20)
 	g.put("f", data)
 	g.put("small", []byte("x"))
 	var wg sync.WaitGroup
@@ -158,7 +158,7 @@ func TestStripe_metadataDoesNotQueueBehindData(t *testing.T) {
 func TestStripe_overlappingWritesKeepTheirOrder(t *testing.T) {
 	g := newRig(t, longWay(), quick())
 	f := g.open("f", remote.OpenFlags{Read: true, Write: true, Create: true})
-	want := random(5, 32<<20)
+	want := random(5, 12<<20)
 	check(t, writeAll(t.Context(), f, want, 1<<20))
 	for i := range 200 {
 		part := random(uint64(i), 10_000+i*100)
