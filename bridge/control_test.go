@@ -73,6 +73,7 @@ func TestControl_mountUmount(t *testing.T) {
 	if !slices.Contains(kinds, api.EventAdded) || kinds[len(kinds)-1] != api.EventDone {
 		t.Errorf("events %q", kinds)
 	}
+	await(t, "smbd is up", func() bool { return ct.s.Status().Ready })
 	conf, err := os.ReadFile(ct.s.c.smbConfPath())
 	if err != nil || !strings.Contains(string(conf), "[media]") {
 		t.Errorf("smb.conf without the share: %v\n%s", err, conf)

@@ -203,9 +203,11 @@ func (r *smbRunner) status() api.SMBStatus {
 
 // changed brings smb.conf up to date with the mounts, and tells smbd.
 func (r *smbRunner) changed() {
-	srv := r.server()
-	if srv == nil {
-		return // the file is written before the next start
+	r.mu.Lock()
+	srv, unknown := r.srv, r.version == smbconf.Version{}
+	r.mu.Unlock()
+	if unknown {
+		return // the first start writes the file
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
@@ -213,6 +215,9 @@ func (r *smbRunner) changed() {
 	if err := r.writeConf(ctx, &c); err != nil {
 		r.s.log.Error("smb.conf not written, the old one stays", "err", err)
 		return
+	}
+	if srv == nil {
+		return // smbd reads it when it starts
 	}
 	if err := srv.Reload(ctx); err != nil {
 		r.s.log.Warn("smbd did not read its configuration again", "err", err)
