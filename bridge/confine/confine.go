@@ -79,8 +79,11 @@ func (l Limits) apply() error {
 func dropBounding(keep []int) error {
 	for c := 0; ; c++ {
 		has, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(c), 0, 0, 0)
+		if err == unix.EINVAL { // beyond the kernel's last capability
+			return nil
+		}
 		if err != nil {
-			return nil // beyond the kernel's last capability
+			return fmt.Errorf("read the bounding set: %w", err)
 		}
 		if has == 0 || slices.Contains(keep, c) {
 			continue

@@ -57,6 +57,7 @@ func must(err error) {
 
 // role returns a command that runs this binary in a role.
 func role(t *testing.T, name string, args ...string) *exec.Cmd {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
 	cmd.Env = append(os.Environ(), envRole+"="+name)
 	cmd.Stderr = os.Stderr

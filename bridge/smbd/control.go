@@ -187,17 +187,13 @@ func (s *Server) endProcesses(ctx context.Context, parent int, pids []int) error
 		case time.Since(start) > polite:
 			sig = syscall.SIGKILL
 		}
-		for _, pid := range pids {
-			syscall.Kill(pid, sig)
-		}
+		signalAll(pids, sig)
 		timer := time.NewTimer(pause)
 		pause = min(2*pause, 50*time.Millisecond)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			for _, pid := range pids {
-				syscall.Kill(pid, syscall.SIGKILL)
-			}
+			signalAll(pids, syscall.SIGKILL)
 			return ctx.Err()
 		case <-timer.C:
 		}

@@ -34,9 +34,9 @@ const logText = `[2026/11/21 19:44:48.901452,  0, pid=7223] ../../source3/smbd/s
 `
 
 func TestLogBecomesRecords(t *testing.T) {
-	log := &records{}
+	kept := &records{}
 	var refused []string
-	p := newLogParser(slog.New(log), func(a string) { refused = append(refused, a) })
+	p := newLogParser(slog.New(kept), func(a string) { refused = append(refused, a) })
 	for line := range strings.Lines(logText) {
 		p.line(logLine{text: strings.TrimSuffix(line, "\n")})
 	}
@@ -56,7 +56,7 @@ WARN smbd: the one before had no text pid=1
 INFO smbd: more of it, too late
 INFO smbd: cannot read smb.conf
 `
-	if d := cmp.Diff(want, log.text()); d != "" {
+	if d := cmp.Diff(want, kept.text()); d != "" {
 		t.Error(d)
 	}
 	if d := cmp.Diff([]string{"172.17.0.3"}, refused); d != "" {
@@ -70,8 +70,8 @@ func FuzzLogParser(f *testing.F) {
 	f.Add("[2026/11/21 19:44:48,  0] a.c:1(b)\n  x\n[")
 	f.Add("x\x00\n\xff  \n")
 	f.Fuzz(func(t *testing.T, text string) {
-		log := &records{}
-		p := newLogParser(slog.New(log), func(a string) {
+		kept := &records{}
+		p := newLogParser(slog.New(kept), func(a string) {
 			if strings.ContainsAny(a, " \n/") {
 				t.Errorf("%q is no address", a)
 			}
@@ -80,7 +80,7 @@ func FuzzLogParser(f *testing.F) {
 			p.line(logLine{text: strings.TrimRight(line, "\r\n")})
 		}
 		p.flush()
-		for _, rec := range log.all() {
+		for _, rec := range kept.all() {
 			if !strings.HasPrefix(rec.Message, "smbd: ") {
 				t.Errorf("message %q", rec.Message)
 			}
@@ -94,8 +94,8 @@ func TestLogPipe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := &records{}
-	r := startLog(pipe, slog.New(log), func(string) {})
+	kept := &records{}
+	r := startLog(pipe, slog.New(kept), func(string) {})
 	for range 2 { // writers come and go
 		w, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 		if err != nil {
@@ -106,7 +106,7 @@ func TestLogPipe(t *testing.T) {
 		}
 		w.Close()
 	}
-	testenv.Eventually(t, 20*time.Second, "two records", func() bool { return strings.Count(log.text(), "smbd: text\nlong") == 2 })
+	testenv.Eventually(t, 20*time.Second, "two records", func() bool { return strings.Count(kept.text(), "smbd: text\nlong") == 2 })
 	w, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func TestLogPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.stop()
-	if got := log.text(); !strings.Contains(got, "smbd: the last") || !strings.Contains(got, "smbd: parts of a line") {
+	if got := kept.text(); !strings.Contains(got, "smbd: the last") || !strings.Contains(got, "smbd: parts of a line") {
 		t.Errorf("after stop: %s", got)
 	}
 	if _, err := os.Lstat(path); !os.IsNotExist(err) {

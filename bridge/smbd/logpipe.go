@@ -64,7 +64,9 @@ func startLog(pipe *os.File, log *slog.Logger, refused func(addr string)) *logRe
 // stop ends the reading, after what has been said so far became records.
 func (r *logReader) stop() {
 	// What is in the pipe is read without waiting for more.
-	r.pipe.SetReadDeadline(time.Now().Add(logIdle))
+	if err := r.pipe.SetReadDeadline(time.Now().Add(logIdle)); err != nil {
+		r.pipe.Close()
+	}
 	close(r.end)
 	r.wait.Wait()
 	r.pipe.Close()

@@ -64,7 +64,7 @@ func listener(addr string) (pid int, name string) {
 	if err != nil {
 		return 0, ""
 	}
-	n, err := net.LookupPort("tcp", port)
+	n, err := strconv.Atoi(port)
 	if err != nil {
 		return 0, ""
 	}

@@ -50,7 +50,7 @@ func findProgram(name, beside string) (string, error) {
 	if name == "smbd" {
 		return "", ErrNotInstalled
 	}
-	return "", fmt.Errorf("Samba's %s is not installed: apt-get install samba samba-common-bin", name)
+	return "", fmt.Errorf("%s is not installed: apt-get install samba samba-common-bin", name)
 }
 
 // prepare makes the directories and ends what an earlier run left.
@@ -108,6 +108,7 @@ func (s *Server) start(logs *logReader) (*child, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start smbd: %w", err)
 	}
+	//nolint:noctx // smbd is ended by stop: in order, and with its whole group
 	cmd := exec.Command(s.o.Exe, append(slices.Clone(s.o.ExecArgs), string(order))...)
 	cmd.Env = childEnv()
 	cmd.Dir = "/"
@@ -171,16 +172,24 @@ func (c *child) ended() error { return c.err }
 // after grace. It returns when the main process is gone.
 func (c *child) stop(grace time.Duration) {
 	c.stdin.Close()
-	syscall.Kill(-c.pid(), syscall.SIGTERM)
+	signalAll([]int{-c.pid()}, syscall.SIGTERM)
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {
 	case <-c.done:
 	case <-timer.C:
 	}
-	syscall.Kill(-c.pid(), syscall.SIGKILL)
+	signalAll([]int{-c.pid()}, syscall.SIGKILL)
 	<-c.done
 	c.sweep()
+}
+
+// signalAll signals processes (or, negative, groups); those that are gone
+// already are what was wanted.
+func signalAll(pids []int, sig syscall.Signal) {
+	for _, pid := range pids {
+		_ = syscall.Kill(pid, sig)
+	}
 }
 
 // endLeftovers ends every process of Samba that works with our smb.conf:
@@ -197,9 +206,7 @@ func (s *Server) endLeftovers(ctx context.Context) {
 		if time.Since(start) > patience/2 {
 			sig = syscall.SIGKILL
 		}
-		for _, pid := range pids {
-			syscall.Kill(pid, sig)
-		}
+		signalAll(pids, sig)
 		if time.Since(start) > patience {
 			s.log.LogAttrs(ctx, slog.LevelError, "processes of smbd do not end", slog.Any("pids", pids))
 			return

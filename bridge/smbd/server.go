@@ -191,14 +191,19 @@ func (s *Server) once(ctx context.Context, logs *logReader) (well bool, err erro
 
 	watch, cancel := context.WithCancel(ctx)
 	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- s.watch(watch) }()
+	var watched error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		watched = s.watch(watch)
+	}()
 	select {
 	case <-child.done:
 		cancel()
 		<-done
 		err = child.ended()
-	case err = <-done:
+	case <-done:
+		err = watched
 	}
 	return time.Since(started) > s.policy.wellAfter, err
 }

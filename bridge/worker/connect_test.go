@@ -19,34 +19,37 @@ func TestFirstConnectionFails(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
 		path    string
-		break_  func(t *testing.T, sshd *testenv.SSHD, spec *Spec)
+		harm    func(t *testing.T, sshd *testenv.SSHD, spec *Spec)
 		reason  Reason
 		state   api.State
 		says    string
 		mending func(t *testing.T, sshd *testenv.SSHD)
 	}{
 		{name: "unreachable", reason: ReasonUnreachable, state: api.StateDegraded, says: "refused",
-			break_:  func(_ *testing.T, sshd *testenv.SSHD, _ *Spec) { sshd.Stop() },
+			harm:    func(_ *testing.T, sshd *testenv.SSHD, _ *Spec) { sshd.Stop() },
 			mending: func(_ *testing.T, sshd *testenv.SSHD) { sshd.Start() }},
 		{name: "wrong key", reason: ReasonLogin, state: api.StateDown, says: "refused",
-			break_: func(t *testing.T, sshd *testenv.SSHD, _ *Spec) { write(t, sshd.AuthorizedKeys, "") }},
+			harm: func(t *testing.T, sshd *testenv.SSHD, _ *Spec) { t.Helper(); write(t, sshd.AuthorizedKeys, "") }},
 		{name: "changed host key", reason: ReasonHostKey, state: api.StateDown, says: "changed",
-			break_: func(_ *testing.T, sshd *testenv.SSHD, _ *Spec) { sshd.NewHostKeys(); sshd.Restart() }},
+			harm: func(_ *testing.T, sshd *testenv.SSHD, _ *Spec) { sshd.NewHostKeys(); sshd.Restart() }},
 		{name: "missing path", path: "no/such/directory", reason: ReasonNoPath, state: api.StateDown, says: "no/such/directory"},
 		{name: "a file", path: "a-file", reason: ReasonNotDirectory, state: api.StateDown, says: "directory",
-			break_: func(t *testing.T, sshd *testenv.SSHD, _ *Spec) { write(t, filepath.Join(sshd.Home, "a-file"), "x") }},
+			harm: func(t *testing.T, sshd *testenv.SSHD, _ *Spec) {
+				t.Helper()
+				write(t, filepath.Join(sshd.Home, "a-file"), "x")
+			}},
 		{name: "malformed remote", reason: ReasonConfig, says: "remote",
-			break_: func(_ *testing.T, _ *testenv.SSHD, spec *Spec) { spec.Mount.Remote = "-oProxyCommand=x:" }},
+			harm: func(_ *testing.T, _ *testenv.SSHD, spec *Spec) { spec.Mount.Remote = "-oProxyCommand=x:" }},
 		{name: "unsupported ssh_config", reason: ReasonConfig, says: "ProxyCommand",
-			break_: func(_ *testing.T, _ *testenv.SSHD, spec *Spec) {
+			harm: func(_ *testing.T, _ *testenv.SSHD, spec *Spec) {
 				spec.Mount.SSHOptions = []string{"ProxyCommand=nc %h %p"}
 			}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
 			spec := specFor(sshd, tc.path)
-			if tc.break_ != nil {
-				tc.break_(t, sshd, &spec)
+			if tc.harm != nil {
+				tc.harm(t, sshd, &spec)
 			}
 			m := start(t, StartOptions{Spec: spec})
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

@@ -124,9 +124,9 @@ func greet(control *link) (Spec, error) {
 
 // serve serves the mount until it is unmounted or the session ends.
 func serve(ctx context.Context, dev *os.File, control *link, spec Spec) error {
-	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: spec.LogLevel}))
-	s := newSession(control, spec, log)
-	options, err := filesystemOptions(spec, log)
+	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: spec.LogLevel}))
+	s := newSession(control, spec, logger)
+	options, err := filesystemOptions(spec, logger)
 	if err != nil {
 		dev.Close()
 		return err
@@ -134,11 +134,11 @@ func serve(ctx context.Context, dev *os.File, control *link, spec Spec) error {
 	r := remote.New(remote.Options{
 		Dialer: s.dialer, Root: s.dialer.root(), OnDemand: spec.Mount.OnDemand,
 		IdleAfter: time.Duration(spec.Mount.IdleSeconds) * time.Second,
-		Logger:    log, OnState: s.stateChanged,
+		Logger:    logger, OnState: s.stateChanged,
 	})
 	server, err := fusefs.NewServer(dev, r, options)
 	if err != nil {
-		closeRemote(ctx, r, 0, log)
+		closeRemote(ctx, r, 0, logger)
 		return fmt.Errorf("serve the mount: %w", err)
 	}
 	s.remote, s.server = r, server
@@ -155,7 +155,7 @@ func serve(ctx context.Context, dev *os.File, control *link, spec Spec) error {
 	select {
 	case err := <-unmounted:
 		s.ending.Store(true)
-		closeRemote(context.WithoutCancel(ctx), r, closeTimeout, log)
+		closeRemote(context.WithoutCancel(ctx), r, closeTimeout, logger)
 		cancel()
 		<-sessionEnd
 		if err != nil {
@@ -167,24 +167,24 @@ func serve(ctx context.Context, dev *os.File, control *link, spec Spec) error {
 		land, cancel := context.WithTimeout(context.WithoutCancel(ctx), landTimeout)
 		defer cancel()
 		if err := server.Drain(land); err != nil {
-			log.LogAttrs(ctx, slog.LevelError, "written data has not landed", slog.Any("err", err))
+			logger.LogAttrs(ctx, slog.LevelError, "written data has not landed", slog.Any("err", err))
 		}
 		s.ending.Store(true)
-		closeRemote(land, r, landTimeout, log)
+		closeRemote(land, r, landTimeout, logger)
 		return nil
 	}
 }
 
-func closeRemote(ctx context.Context, r *remote.Remote, timeout time.Duration, log *slog.Logger) {
+func closeRemote(ctx context.Context, r *remote.Remote, timeout time.Duration, logger *slog.Logger) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if err := r.Close(ctx); err != nil {
-		log.LogAttrs(ctx, slog.LevelError, "written data has not landed", slog.Any("err", err))
+		logger.LogAttrs(ctx, slog.LevelError, "written data has not landed", slog.Any("err", err))
 	}
 }
 
 // filesystemOptions are what the filesystem takes of spec.
-func filesystemOptions(spec Spec, log *slog.Logger) (fusefs.Options, error) {
+func filesystemOptions(spec Spec, logger *slog.Logger) (fusefs.Options, error) {
 	cache, err := vfs.ParseCacheMode(spec.Mount.Cache)
 	if err != nil {
 		return fusefs.Options{}, err
@@ -194,7 +194,7 @@ func filesystemOptions(spec Spec, log *slog.Logger) (fusefs.Options, error) {
 		return fusefs.Options{}, err
 	}
 	o := fusefs.Options{Options: vfs.Options{
-		ReadOnly: spec.Mount.ReadOnly, Cache: cache, Symlinks: links, CacheBytes: spec.CacheBytes, Logger: log,
+		ReadOnly: spec.Mount.ReadOnly, Cache: cache, Symlinks: links, CacheBytes: spec.CacheBytes, Logger: logger,
 	}}
 	if !spec.Mount.RemoteIDs {
 		o.UID, o.GID = spec.Mount.UID, spec.Mount.GID

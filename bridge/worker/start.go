@@ -93,6 +93,7 @@ func Start(ctx context.Context, o StartOptions) (*Process, error) {
 	}
 	defer stderr.Close()
 
+	//nolint:noctx // Process ends it; a context would race with its own wait
 	cmd := exec.Command(o.Exe, o.Args...)
 	cmd.Dir = "/"
 	cmd.Env = append(append(inherited(), o.Env...), envStart+"="+string(become))
