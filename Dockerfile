@@ -31,6 +31,9 @@ RUN printf 'path-exclude=/usr/share/%s/*\n' doc info lintian locale man >/etc/dp
  && apt-get clean \
  && rm -rf /var/lib/apt/lists/* /var/cache/debconf/*-old /var/log/apt /var/log/dpkg.log /var/lib/samba /etc/samba/smb.conf \
  && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
+ # Shares are listed by rpcd_classic and rpcd_winreg; what prints, indexes or snapshots has no business here.
+ && rm /usr/libexec/samba/rpcd_epmapper /usr/libexec/samba/rpcd_fsrvp /usr/libexec/samba/rpcd_mdssvc \
+       /usr/libexec/samba/rpcd_spoolss /usr/libexec/samba/rpcd_witness \
  # Every file belongs to sshuser, who is also the one to log in as where a password is asked for.
  && groupadd --gid 1000 sshuser \
  && useradd --uid 1000 --gid 1000 --create-home --shell /bin/bash sshuser \
