@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sshfs-bridge/bridge/mounttree"
+	"sshfs-bridge/e2e/testenv"
 )
 
 // The test binary runs itself in these roles, so that a test has mount
@@ -45,7 +46,7 @@ func TestMain(m *testing.M) {
 		fmt.Println(err)
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(testenv.Main(m))
 }
 
 func must(err error) {

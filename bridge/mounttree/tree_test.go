@@ -239,6 +239,7 @@ func TestPredecessor(t *testing.T) {
 	mountFiles(t, old.Mountpoint("stacked-more"), "1")
 	mountFiles(t, old.Mountpoint("stacked-more"), "2")
 	mountFUSE(t, old.Hub()) // what a drop-in left
+	defer old.Teardown(context.Background())
 
 	within(t, 10*time.Second, "Setup", func() {
 		tree := mounttree.New(o)

@@ -41,7 +41,9 @@ type Options struct {
 	// Listen, on loopback where that has no host.
 	ProbeAddr string
 	// ProbeShare is a share that is opened and listed before smbd counts as
-	// ready; empty: only the list of shares is asked for.
+	// ready; empty: only the list of shares is asked for. One that cannot be
+	// listed for some seconds, because something dead lies upon its directory,
+	// is told and does not keep smbd from being ready.
 	ProbeShare string
 	// User and Password are what the probe logs in with; empty is guest.
 	User, Password string
@@ -67,6 +69,8 @@ type policy struct {
 	// readyTimeout is how long smbd may take to answer its first probe
 	// before it is started anew.
 	readyTimeout time.Duration
+	// shareFor is how long ProbeShare may keep smbd from being ready.
+	shareFor time.Duration
 	// sickFor is how long smbd may run without answering before it is started
 	// anew, at the price of every session; sickPause lies between the probes
 	// meanwhile. A machine that is only busy must not be taken for that.
@@ -78,7 +82,7 @@ type policy struct {
 func defaultPolicy() policy {
 	return policy{
 		backoffFirst: 100 * time.Millisecond, backoffMax: 30 * time.Second, wellAfter: 30 * time.Second,
-		readyTimeout: time.Minute, sickFor: 45 * time.Second, sickPause: time.Second,
+		readyTimeout: time.Minute, shareFor: 5 * time.Second, sickFor: 45 * time.Second, sickPause: time.Second,
 	}
 }
 

@@ -14,6 +14,12 @@ import (
 // errProbeRefused says that smbd answered and refused the probe's login.
 var errProbeRefused = errors.New("smbd refuses our own login")
 
+// shareError says that smbd works, and that ProbeShare could not be listed: the
+// fault may be the directory's.
+type shareError struct{ error }
+
+func (e *shareError) Unwrap() error { return e.error }
+
 // NT status values that mean that smbd works, and does not want us.
 const (
 	statusAccessDenied    = 0xc0000022
@@ -85,7 +91,7 @@ func probe(ctx context.Context, addr, user, password, share string, list bool, t
 	}
 	if share != "" {
 		if err := probeShare(ctx, session, share); err != nil {
-			return probeError(ctx, fmt.Sprintf("open the share %q", share), err)
+			return &shareError{probeError(ctx, fmt.Sprintf("open the share %q", share), err)}
 		}
 	}
 	if err := session.Logoff(); err != nil {

@@ -222,6 +222,11 @@ func (s *Server) watch(ctx context.Context) error {
 		if err == nil || errors.Is(err, errProbeRefused) {
 			answered = time.Now()
 		}
+		var share *shareError
+		if !isReady && errors.As(err, &share) && time.Since(start) > s.policy.shareFor {
+			s.log.LogAttrs(ctx, slog.LevelWarn, "a share cannot be listed", slog.Any("err", err))
+			err = nil
+		}
 		s.setProbed(err)
 		switch {
 		case err == nil && !isReady:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -180,6 +181,35 @@ func TestCloseShareOfDeadMount(t *testing.T) {
 	<-served
 	if st := srv.Status(); st.Restarts != 0 {
 		t.Errorf("smbd was started anew: %+v", st)
+	}
+}
+
+// A share whose directory does not answer keeps nobody from the others.
+func TestDeadProbeShare(t *testing.T) {
+	testenv.Require(t, "root", "smbd", "fuse")
+	s := newSetup(t)
+	at := filepath.Join(s.dir, "mnt")
+	if err := os.Mkdir(at, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dev, err := fusefs.Mount(fusefs.MountOptions{Mountpoint: at, AllowOther: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev.Close() // dead
+	defer unix.Unmount(at, unix.MNT_DETACH)
+	s.conf.Shares = append(s.conf.Shares, smbconf.Share{Name: "hub", Path: at})
+	s.writeConf()
+	s.o.ProbeShare = "hub"
+	srv := New(s.o)
+	srv.policy.noList, srv.policy.shareFor = true, 100*time.Millisecond
+	s.runServer(srv)
+	s.ready(srv)
+	if err := s.client("files").share.WriteFile("x", nil, 0o644); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(s.log.text(), "a share cannot be listed") {
+		t.Error("nothing is told of the dead share")
 	}
 }
 
