@@ -81,12 +81,12 @@ func (r *smbRunner) run(ctx context.Context) {
 
 func (r *smbRunner) runOnce(ctx context.Context) error {
 	c := r.s.Config()
-	v, err := r.detect(ctx, c.SMB.Program)
-	if err != nil {
+	srv := r.newServer(r.options(&c))
+	if err := srv.Check(ctx); err != nil { // what is missing, in words for people
 		return err
 	}
-	srv := r.newServer(r.options(&c))
-	if err := srv.Check(ctx); err != nil {
+	v, err := r.detect(ctx, c.SMB.Program)
+	if err != nil {
 		return err
 	}
 	r.mu.Lock()
@@ -150,7 +150,7 @@ func (r *smbRunner) setFault(err error) {
 	var busy *smbd.PortBusyError
 	switch {
 	case errors.As(err, &busy):
-		text = fmt.Sprintf("smbd does not start: %v: stop that one, or choose other ports (smb.ports)", err)
+		text = fmt.Sprintf("smbd does not start: %v (smb.ports, or --smb-port)", err)
 	case err != nil:
 		text = fmt.Sprintf("smbd does not start: %v", err)
 	}

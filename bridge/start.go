@@ -203,8 +203,7 @@ func setupError(err error) error {
 	}
 	if errors.Is(err, mounttree.ErrNoPrivilege) || errors.Is(err, fs.ErrPermission) {
 		return &api.Error{
-			Code: api.CodePermission, Message: "no privilege to mount: " + err.Error(),
-			Hint: "in Docker: docker run --privileged (or --device /dev/fuse --cap-add SYS_ADMIN --security-opt apparmor=unconfined); on a host: run as root",
+			Code: api.CodePermission, Message: "no privilege to mount: " + err.Error(), // it says what to do
 		}
 	}
 	return fmt.Errorf("prepare the mount points: %w", err)

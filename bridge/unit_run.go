@@ -131,6 +131,7 @@ func (u *unit) takeDown() {
 	u.mu.Lock()
 	proc, drain := u.proc, u.drainTime
 	u.mu.Unlock()
+	landed := true
 	if proc != nil {
 		// Clients that let go flush what they hold, which is then drained.
 		ctx, cancel := context.WithTimeout(context.Background(), closeShareTime)
@@ -140,6 +141,7 @@ func (u *unit) takeDown() {
 		defer cancel()
 		if err := proc.Drain(ctx); err != nil {
 			u.log.Warn("not everything written has landed", "err", err)
+			landed = false
 		}
 	}
 	if err := u.parts.detach(u.m, false); err != nil {
@@ -148,7 +150,11 @@ func (u *unit) takeDown() {
 			u.log.Error("mount not detached", "err", err)
 		}
 	}
-	if proc != nil {
+	switch {
+	case proc == nil:
+	case !landed:
+		proc.Kill() // it had its time; whoever still writes is told so by an error
+	default:
 		// The worker ends by itself once nobody holds the mount any more.
 		stop, cancel := context.WithTimeout(context.Background(), min(drain, 2*time.Second))
 		defer cancel()

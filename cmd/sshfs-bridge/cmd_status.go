@@ -104,6 +104,9 @@ func (g *global) showStatus(w io.Writer, st api.Status, before *api.Status, ever
 	fmt.Fprintf(w, "supervisor  up %s, pid %d, version %s\n", ago(st.Since, now), st.PID, st.Version)
 	fmt.Fprintf(w, "smbd        %s%s\n", smbLine(st.SMB, now), cause(st.SMB.Cause))
 	for _, p := range st.Problems {
+		if p == st.SMB.Cause { // told in the line above
+			continue
+		}
 		fmt.Fprintf(w, "problem     %s\n", p)
 	}
 	if len(st.Mounts) == 0 {
