@@ -9,10 +9,6 @@ import (
 	"sshfs-bridge/fusefs/sftp"
 )
 
-// copyPiece is what one copy-data request copies: the server answers nothing else
-// on that channel meanwhile.
-const copyPiece = 16 << 20
-
 // WriteAt queues a copy of data for off. It waits only while the window of what
 // is not acknowledged is full, at most until ctx ends. An earlier failure of this
 // file is returned once, and then by Flush or Close; in that case, too, data is
@@ -108,82 +104,6 @@ func (f *File) Setstat(_ context.Context, a Attrs) error {
 	}
 	f.addLocked(&op{kind: opSetstat, attrs: a})
 	return nil
-}
-
-// CopyTo queues, behind what dst has queued, a copy on the server of n bytes at
-// srcOff to dstOff of dst, after the source's own writes are acknowledged (which
-// CopyTo waits for). No file data crosses the link. ErrUnsupported where the
-// server cannot. dst may be f where the ranges do not overlap. A failure is
-// reported as that of a write of dst.
-func (f *File) CopyTo(ctx context.Context, dst *File, srcOff, dstOff, n int64) error {
-	if srcOff < 0 || dstOff < 0 || n < 0 || dst == f && srcOff < dstOff+n && dstOff < srcOff+n {
-		return fmt.Errorf("copy: %w", fs.ErrInvalid)
-	}
-	if !f.r.CanCopy() {
-		return ErrUnsupported
-	}
-	// All of them: what the source has queued must never wait for the copy.
-	if err := f.r.objects.waitWritten(ctx, f, -1); err != nil {
-		return err
-	}
-	for n > 0 {
-		size := min(n, copyPiece)
-		if err := f.holdForCopy(); err != nil {
-			return err
-		}
-		if err := dst.queueCopy(f, srcOff, dstOff, size); err != nil {
-			f.copyDone()
-			return err
-		}
-		srcOff, dstOff, n = srcOff+size, dstOff+size, n-size
-	}
-	return nil
-}
-
-func (f *File) queueCopy(src *File, srcOff, dstOff, n int64) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.usableLocked(true); err != nil {
-		return err
-	}
-	// Finder copies in pieces of 1 MiB: what follows on the last one is one.
-	if c := f.last; c != nil && c.kind == opCopy && !c.sent && c.src == src &&
-		c.end() == dstOff && c.srcOff+c.n == srcOff && c.n+n <= copyPiece {
-		c.n += n
-		f.r.spawn(src.copyDone) // holds of its own are per operation
-		return nil
-	}
-	f.addLocked(&op{kind: opCopy, src: src, srcOff: srcOff, off: dstOff, n: n})
-	return nil
-}
-
-// holdForCopy keeps the file open until copyDone.
-func (f *File) holdForCopy() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closing || f.closed {
-		return ErrClosed
-	}
-	f.copies++
-	f.object.copied.Add(1)
-	return nil
-}
-
-// copyDone ends a hold, and closes the file when that was all it waited for.
-func (f *File) copyDone() {
-	f.mu.Lock()
-	f.copies--
-	f.signalLocked()
-	f.kickLocked()
-	f.mu.Unlock()
-	if f.object.copied.Add(-1) > 0 {
-		return
-	}
-	for _, g := range f.r.objects.siblings(f) {
-		g.mu.Lock()
-		g.kickLocked()
-		g.mu.Unlock()
-	}
 }
 
 // signalLocked wakes who waits for the end of an operation. f.mu is held.

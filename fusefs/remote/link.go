@@ -3,14 +3,9 @@ package remote
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"sshfs-bridge/fusefs/sftp"
-	"sshfs-bridge/fusefs/sshdial"
 )
 
 // link is all that is open between the loss of one connection and the next: the
@@ -49,19 +44,6 @@ type conn struct {
 	full     bool       // the server refused a further channel; GUARDED_BY(link.mu)
 	over     bool       // GUARDED_BY(link.mu)
 	idle     time.Time  // since when it has no channel; GUARDED_BY(link.mu)
-}
-
-// channel is one SFTP session.
-type channel struct {
-	conn    *conn
-	client  *sftp.Client
-	opened  time.Time
-	heard   atomic.Int64 // when bytes last came (Unix nanoseconds)
-	load    atomic.Int64 // bytes of file data asked for or sent, unanswered
-	lastUse atomic.Int64 // Unix nanoseconds
-	handles atomic.Int64 // files open on it
-
-	requests requestList
 }
 
 func newLink(r *Remote, c Conn) *link {
@@ -142,90 +124,6 @@ func (l *link) fail(err error) {
 	l.cancel(linkDown(err))
 }
 
-// openChannel opens an SFTP session on c.
-func (l *link) openChannel(ctx context.Context, c *conn) (*channel, error) {
-	l.mu.Lock()
-	if c.over || l.over {
-		l.mu.Unlock()
-		return nil, linkDown(nil)
-	}
-	c.opening++
-	l.mu.Unlock()
-	ch, err := l.dialChannel(ctx, c)
-	l.mu.Lock()
-	c.opening--
-	if errors.Is(err, sshdial.ErrChannelRefused) {
-		c.full = true
-	}
-	over := c.over || l.over
-	if err == nil && !over {
-		c.channels = append(c.channels, ch)
-	}
-	l.mu.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	if over {
-		ch.client.Close()
-		return nil, linkDown(nil)
-	}
-	l.r.spawn(ch.watch)
-	return ch, nil
-}
-
-func (l *link) dialChannel(ctx context.Context, c *conn) (*channel, error) {
-	stream, err := c.OpenSFTP(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("open sftp channel: %w", err)
-	}
-	ch := &channel{conn: c, opened: time.Now()}
-	ch.touch()
-	var o sftp.Options
-	if l.control != nil { // the limits are known: a round trip less
-		limits := l.control.client.Limits()
-		o.MaxPacket, o.MaxReadPacket = limits.MaxWrite, limits.MaxRead
-	}
-	o.Logger = l.r.log
-	ch.client, err = sftp.New(ctx, &heardStream{stream, ch}, o)
-	if err != nil {
-		return nil, err
-	}
-	return ch, nil
-}
-
-// watch waits for the end of the channel.
-func (ch *channel) watch() {
-	<-ch.client.Done()
-	l := ch.conn.link
-	l.r.addCounters(ch.client.Counters())
-	l.mu.Lock()
-	ch.conn.channels = remove(ch.conn.channels, ch)
-	if len(ch.conn.channels) == 0 {
-		ch.conn.idle = time.Now()
-	}
-	control := ch == l.control
-	l.mu.Unlock()
-	if control {
-		l.fail(ch.client.Err())
-	}
-	ch.client.Close() // waits for its goroutines
-	l.r.tune()
-	if !control && time.Since(ch.opened) > refillPause {
-		l.refill()
-	}
-}
-
-func (ch *channel) alive() bool { return ch.client.Err() == nil }
-
-func (ch *channel) touch() { ch.lastUse.Store(time.Now().UnixNano()) }
-
-// serial says that the server handles the requests of a session one after the
-// other, as the protocol demands. Only OpenSSH is known to: others begin a
-// request while an earlier one for the same file is still being done.
-func (ch *channel) serial() bool {
-	return ch.client.Has(sftp.ExtLimits) || ch.client.Has(sftp.ExtFsync)
-}
-
 // data gives the data channels: all but the control channel, unless there is
 // nothing else.
 func (l *link) data() []*channel {
@@ -260,22 +158,6 @@ func (l *link) counts() (conns, channels int) {
 		}
 	}
 	return conns, channels
-}
-
-// heardStream notes when bytes come.
-type heardStream struct {
-	io.ReadWriteCloser
-	ch *channel
-}
-
-func (s *heardStream) Read(p []byte) (int, error) {
-	n, err := s.ReadWriteCloser.Read(p)
-	if n > 0 {
-		now := time.Now().UnixNano()
-		s.ch.heard.Store(now)
-		s.ch.conn.heard.Store(now)
-	}
-	return n, err
 }
 
 // remove takes x out of a copy of s.

@@ -1,0 +1,132 @@
+package remote
+
+import (
+	"container/heap"
+	"time"
+)
+
+// answered takes the outcome of o, which was in flight.
+func (f *File) answered(o *op, err error) {
+	if isLost(err) {
+		if !o.losses.tooMany(err) {
+			f.requeue(o)
+			return
+		}
+		err = linkDown(err)
+	}
+	if n := o.bytes(); n > 0 {
+		f.unsent(n)
+		if err == nil {
+			f.moved.Add(n)
+			f.r.writes.delivered(int(n), time.Now())
+		}
+	}
+	if err == nil && o.changes() {
+		f.ackedChange(o)
+	}
+	f.mu.Lock()
+	delete(f.flight, o)
+	f.endLocked(o, err)
+	f.kickLocked()
+	f.mu.Unlock()
+}
+
+// ackedChange notes what the server has acknowledged.
+func (f *File) ackedChange(o *op) {
+	if o.kind != opSetstat {
+		f.r.objects.acked(f.object, o.end())
+		return
+	}
+	f.r.objects.ackedSet(f.object, o.attrs)
+}
+
+// requeue puts o, whose answer was lost, back to where it was.
+func (f *File) requeue(o *op) {
+	f.unsent(o.bytes())
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.flight, o)
+	o.lane = nil
+	heap.Push(&f.queue, o)
+	f.kickLocked()
+}
+
+// drop ends o, which is still queued, with err.
+func (f *File) drop(o *op, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, p := range f.queue {
+		if p == o {
+			heap.Remove(&f.queue, i)
+			f.endLocked(o, err)
+			return
+		}
+	}
+}
+
+// endLocked takes o, which is neither queued nor in flight, to its end. f.mu is
+// held.
+func (f *File) endLocked(o *op, err error) {
+	if f.last == o {
+		f.last = nil
+	}
+	if err != nil && (o.changes() || o.kind == opFsync || o.kind == opClose && isStatus(err)) {
+		f.failLocked(err)
+	}
+	if o.changes() {
+		f.unacked.Add(-1)
+	}
+	if n := o.bytes(); n > 0 {
+		f.r.window.release(n)
+		f.pending.Add(-n)
+		// A session that did not answer may still look at the data.
+		if o.losses == (losses{}) && (err == nil || isStatus(err)) {
+			buffers.put(o.data)
+		}
+		o.data = nil
+	}
+	if o.src != nil {
+		f.r.spawn(o.src.copyDone)
+	}
+	o.err = err
+	if o.done != nil {
+		close(o.done)
+	}
+	if o.kind == opClose {
+		f.finishLocked()
+	}
+	f.signalLocked()
+}
+
+// failLocked remembers the first failure. f.mu is held.
+func (f *File) failLocked(err error) {
+	if f.err == nil {
+		f.err, f.told = err, false
+	}
+}
+
+// discardLocked ends all that is queued with err: it cannot be sent. f.mu is held.
+func (f *File) discardLocked(err error) {
+	queue := f.queue
+	f.queue, f.last = nil, nil
+	for _, o := range queue {
+		f.endLocked(o, err)
+	}
+}
+
+// unneeded ends o without sending it, where there is nothing left that it could
+// tell: the handle went with the connection and no change is pending.
+func (f *File) unneeded(o *op) bool {
+	if o.kind != opFstat && o.kind != opClose {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.liveLocked()) > 0 || f.unacked.Load() > 0 || f.queue.Len() == 0 || f.queue[0] != o {
+		return false
+	}
+	heap.Pop(&f.queue)
+	o.attrs = Attrs{}
+	f.endLocked(o, nil)
+	return true
+}
