@@ -97,7 +97,7 @@ func TestKernelRoundTrips(t *testing.T) {
 			for _, name := range []string{"a", "b", "large"} {
 				must(t, os.Chtimes(filepath.Join(dir, name), stamp, stamp))
 			}
-			m := mountDir(t, serveSpec{Dir: dir, Delay: 8 * time.Millisecond, Options: fixed(vfs.CacheDefault)})
+			m := mountDir(t, serveSpec{Dir: dir, Delay: 20 * time.Millisecond, Options: fixed(vfs.CacheDefault)})
 			_, err := os.ReadDir(m.mnt)
 			must(t, err)
 			got := m.rounds(func() { c.do(t, m) })
@@ -129,7 +129,7 @@ func TestKernelWalkAndSiblings(t *testing.T) {
 		old := time.Now().Add(-time.Hour)
 		must(t, os.Chtimes(name, old, old))
 	}
-	m := mountDir(t, serveSpec{Dir: dir, Delay: 8 * time.Millisecond, Options: fixed(vfs.CacheDefault)})
+	m := mountDir(t, serveSpec{Dir: dir, Delay: 20 * time.Millisecond, Options: fixed(vfs.CacheDefault)})
 	files := 0
 	got := m.rounds(func() {
 		must(t, filepath.WalkDir(m.mnt, func(_ string, d fs.DirEntry, err error) error {

@@ -1,6 +1,8 @@
 package fusefs
 
 import (
+	"syscall"
+
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"sshfs-bridge/fusefs/vfs"
@@ -21,7 +23,11 @@ func (s *Server) Create(cancel <-chan struct{}, in *fuse.CreateIn, name string, 
 
 // Open opens a file.
 func (s *Server) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	ctx, stop := change(cancel)
+	begin := look
+	if in.Flags&syscall.O_TRUNC != 0 {
+		begin = change
+	}
+	ctx, stop := begin(cancel)
 	defer stop()
 	o, err := s.fs.Open(ctx, in.NodeId, in.Flags)
 	if err != nil {
