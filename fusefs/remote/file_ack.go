@@ -114,10 +114,10 @@ func (f *File) discardLocked(err error) {
 	}
 }
 
-// unneeded ends o without sending it, where there is nothing left that it could
-// tell: the handle went with the connection and no change is pending.
+// unneeded ends o without sending it, where it is a CLOSE of a handle that went
+// with the connection.
 func (f *File) unneeded(o *op) bool {
-	if o.kind != opFstat && o.kind != opClose {
+	if o.kind != opClose {
 		return false
 	}
 	f.mu.Lock()
@@ -126,7 +126,6 @@ func (f *File) unneeded(o *op) bool {
 		return false
 	}
 	heap.Pop(&f.queue)
-	o.attrs = Attrs{}
 	f.endLocked(o, nil)
 	return true
 }

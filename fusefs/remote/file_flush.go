@@ -8,9 +8,8 @@ import (
 )
 
 // Flush waits until all that was queued is acknowledged, and gives the file's
-// attributes, which were asked for in the same flight: without a Valid bit where
-// the connection was lost in between. It costs nothing where nothing was queued
-// since the last one. The first failure since then is returned, once.
+// attributes, which were asked for in the same flight. It costs nothing where
+// nothing was queued since the last one. The first failure since then is returned, once.
 func (f *File) Flush(ctx context.Context) (Attrs, error) {
 	f.mu.Lock()
 	if f.closed || f.closing {
@@ -77,6 +76,9 @@ func (f *File) Close(ctx context.Context) (Attrs, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if o.err != nil {
+		return Attrs{}, o.err
+	}
 	f.noteAttrsLocked(o)
 	return o.attrs, nil
 }
@@ -107,7 +109,10 @@ func (f *File) await(ctx context.Context, o *op) (Attrs, error) {
 	if err := f.takeErrLocked(); err != nil {
 		return Attrs{}, err
 	}
-	if o.kind == opFstat && o.err == nil {
+	if o.err != nil { // what changed the file is told above
+		return Attrs{}, o.err
+	}
+	if o.kind == opFstat {
 		f.noteAttrsLocked(o)
 	}
 	return o.attrs, nil
