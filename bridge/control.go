@@ -22,16 +22,18 @@ const maxBody = 1 << 20
 // listenControl makes the control socket. A socket that nobody answers at is
 // what a killed supervisor left; the lock has shown that none is alive, but
 // somebody else's server must not lose its socket either.
-func listenControl(c *Config) (net.Listener, error) {
+func listenControl(ctx context.Context, c *Config) (net.Listener, error) {
 	path := c.ControlSocket()
-	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if conn, err := new(net.Dialer).DialContext(ctx, "unix", path); err == nil {
 		conn.Close()
 		return nil, &api.Error{Code: api.CodeUnavailable, Message: "somebody else answers at " + path, Hint: "stop that one, or choose another --run-dir"}
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, dirError(path, err)
 	}
-	l, err := net.Listen("unix", path)
+	l, err := new(net.ListenConfig).Listen(ctx, "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}

@@ -55,7 +55,7 @@ func Diagnose(ctx context.Context, o DiagnoseOptions) []Finding {
 		fs = append(fs, checkRunning(st)...)
 	} else {
 		fs = append(fs, Finding{"supervisor", VerdictNote, err.Error(), ""})
-		fs = append(fs, checkPorts(&o.Config)...)
+		fs = append(fs, checkPorts(ctx, &o.Config)...)
 	}
 	fs = append(fs, checkSSHDir(&o.Config))
 	specs := remotesToCheck(&o.Config, st.Mounts, o.Remotes)
@@ -140,7 +140,7 @@ func checkSMBD(ctx context.Context, c *Config) Finding {
 func testparm(ctx context.Context, sc smbconf.Config) error {
 	path, err := exec.LookPath("testparm")
 	if err != nil {
-		return nil //nolint:nilerr // then there is nothing to ask
+		return nil // then there is nothing to ask
 	}
 	dir, err := os.MkdirTemp("", "sshfs-bridge-doctor-")
 	if err != nil {
@@ -166,13 +166,13 @@ func testparm(ctx context.Context, sc smbconf.Config) error {
 	return smbconf.Check(ctx, path, file)
 }
 
-func checkPorts(c *Config) []Finding {
+func checkPorts(ctx context.Context, c *Config) []Finding {
 	if !c.SMB.Enabled {
 		return nil
 	}
 	var fs []Finding
 	for _, addr := range c.smbListen() {
-		l, err := net.Listen("tcp", addr)
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 		if err != nil {
 			fs = append(fs, Finding{"port " + addr, VerdictFail, err.Error(), "stop what listens there (ss -ltnp), or choose other ports: smb.ports"})
 			continue

@@ -269,5 +269,6 @@ func run(t *testing.T, s *Supervisor) (stop func()) {
 
 // testLogger logs to the test, as long as that runs.
 func testLogger(t *testing.T) *slog.Logger {
+	t.Helper()
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

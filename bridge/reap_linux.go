@@ -22,11 +22,11 @@ const orphanAge = 3 * time.Second
 // handed to us by the kernel when their parents died. It leaves alone those
 // that somebody here waits for: taking their exit status away would make
 // exec.Cmd.Wait fail.
-func reapOrphans(ctx context.Context, log *slog.Logger) {
+func reapOrphans(ctx context.Context, logger *slog.Logger) {
 	if os.Getpid() != 1 {
 		// Outside a container too, what our children leave behind comes to us.
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-			log.Debug("no child subreaper", "err", err)
+			logger.Debug("no child subreaper", "err", err)
 		}
 	}
 	sig := make(chan os.Signal, 1)
@@ -41,7 +41,7 @@ func reapOrphans(ctx context.Context, log *slog.Logger) {
 		case <-sig:
 		case <-again:
 		}
-		collect(dead, time.Now(), log)
+		collect(dead, time.Now(), logger)
 		again = nil
 		if len(dead) > 0 {
 			again = time.After(orphanAge / 2)
@@ -50,7 +50,7 @@ func reapOrphans(ctx context.Context, log *slog.Logger) {
 }
 
 // collect looks for zombies of ours and reaps those that have waited too long.
-func collect(dead map[int]time.Time, now time.Time, log *slog.Logger) {
+func collect(dead map[int]time.Time, now time.Time, logger *slog.Logger) {
 	zombies := zombieChildren()
 	for pid := range dead {
 		if !zombies[pid] {
@@ -68,7 +68,7 @@ func collect(dead map[int]time.Time, now time.Time, log *slog.Logger) {
 		}
 		var status unix.WaitStatus
 		if got, err := unix.Wait4(pid, &status, unix.WNOHANG, nil); err == nil && got == pid {
-			log.Debug("orphan reaped", "pid", pid, "state", status.ExitStatus())
+			logger.Debug("orphan reaped", "pid", pid, "state", status.ExitStatus())
 			delete(dead, pid)
 		}
 	}

@@ -65,7 +65,7 @@ func (s *Supervisor) getEvents(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		}
 		if err != nil {
-			return nil //nolint:nilerr // the reader has gone: there is nobody to tell
+			return nil // the reader has gone: there is nobody to tell
 		}
 	}
 }
@@ -101,7 +101,7 @@ func (s *Supervisor) getLogs(w http.ResponseWriter, r *http.Request) error {
 	st := newStream(w)
 	for _, rec := range chosen {
 		if err := st.send(rec); err != nil {
-			return nil //nolint:nilerr // the reader has gone
+			return nil // the reader has gone
 		}
 	}
 	if !truthy(q.Get("follow")) {
@@ -125,7 +125,7 @@ func (s *Supervisor) getLogs(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		}
 		if err != nil {
-			return nil //nolint:nilerr // the reader has gone
+			return nil // the reader has gone
 		}
 	}
 }

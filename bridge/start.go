@@ -34,7 +34,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	if err := s.sys.setup(ctx); err != nil {
 		return setupError(err)
 	}
-	control, err := listenControl(&c)
+	control, err := listenControl(ctx, &c)
 	if err != nil {
 		return err
 	}

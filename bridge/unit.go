@@ -71,9 +71,9 @@ type unit struct {
 const defaultDrain = 30 * time.Second
 
 // newUnit makes a unit that lives until ctx ends or stop is called.
-func newUnit(ctx context.Context, m Mount, mountpoint string, parts unitParts, log *slog.Logger) *unit {
+func newUnit(ctx context.Context, m Mount, mountpoint string, parts unitParts, logger *slog.Logger) *unit {
 	u := &unit{
-		m: m, parts: parts, log: log.With("mount", m.Name),
+		m: m, parts: parts, log: logger.With("mount", m.Name),
 		done: make(chan struct{}), wake: make(chan struct{}, 1),
 		drainTime: defaultDrain,
 	}

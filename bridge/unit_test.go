@@ -88,7 +88,7 @@ func TestUnit_deadWorkerIsBackAtOnce(t *testing.T) {
 		if got := ut.sys.notes(); !slices.Equal(got, []string{"mount media", "detach lazily media", "close share media"}) {
 			t.Errorf("steps after the death: %q", got)
 		}
-		time.Sleep(time.Second)
+		pass(time.Second)
 		synctest.Wait()
 		st := ut.u.status()
 		if st.State != api.StateUp || st.Restarts != 1 || st.WorkerPID != 1001 {
@@ -104,7 +104,7 @@ func TestUnit_deadWorkerIsBackAtOnce(t *testing.T) {
 func TestUnit_workerThatKeepsDyingIsGivenUpAndTriedAgainLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ut := newUnitTest(t, configured("media", "nas:/media"), func(w *fakeWorker) { w.end(errors.New("panic")) })
-		time.Sleep(restartWindow)
+		pass(restartWindow)
 		synctest.Wait()
 		st := ut.u.status()
 		if n := len(ut.sys.all()); st.State != api.StateFailed || n != restartBudget {
@@ -113,7 +113,7 @@ func TestUnit_workerThatKeepsDyingIsGivenUpAndTriedAgainLater(t *testing.T) {
 		if !strings.Contains(st.Cause, "panic") || st.NextAttempt == nil {
 			t.Errorf("failed state: %+v", st)
 		}
-		time.Sleep(2 * failedPause)
+		pass(2 * failedPause)
 		synctest.Wait()
 		if n := len(ut.sys.all()); n <= restartBudget {
 			t.Errorf("not tried again: %d starts", n)
@@ -132,7 +132,7 @@ func TestUnit_loginWakesAFailedUnit(t *testing.T) {
 			}
 			comesUp(w)
 		})
-		time.Sleep(restartWindow)
+		pass(restartWindow)
 		synctest.Wait()
 		if st := ut.u.status().State; st != api.StateFailed {
 			t.Fatalf("state %s", st)
@@ -157,7 +157,7 @@ func TestUnit_mountThatFailsIsCountedToo(t *testing.T) {
 		ut.sys.mountErr = errors.New("no such device")
 		ut.sys.mu.Unlock()
 		ut.sys.all()[0].end(errors.New("killed"))
-		time.Sleep(restartWindow)
+		pass(restartWindow)
 		synctest.Wait()
 		if st := ut.u.status(); st.State != api.StateFailed || !strings.Contains(st.Cause, "no such device") {
 			t.Errorf("status %+v", st)
@@ -185,7 +185,7 @@ func TestUnit_shareThatWasUnmountedByHandComesBack(t *testing.T) {
 		ut := newUnitTest(t, configured("media", "nas:"), comesUp)
 		synctest.Wait()
 		ut.sys.all()[0].end(nil)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		synctest.Wait()
 		if st := ut.u.status(); st.State != api.StateUp || st.Restarts != 1 {
 			t.Errorf("status %+v", st)
@@ -276,3 +276,6 @@ func TestRestartPolicy(t *testing.T) {
 		}
 	}
 }
+
+// pass lets the fake clock of a bubble go on.
+func pass(d time.Duration) { <-time.After(d) }

@@ -39,10 +39,10 @@ func newLogsCommand(g *global) *cobra.Command {
 
 // stopped makes the end by Ctrl-C an orderly one.
 func stopped(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 func (g *global) printRecord(r api.LogRecord) error {

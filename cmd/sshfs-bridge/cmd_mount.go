@@ -2,17 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"sshfs-bridge/bridge/api"
-	"sshfs-bridge/bridge/client"
 )
 
 type mountOptions struct {
@@ -166,136 +163,6 @@ func (g *global) printMounted(st api.MountStatus, lenient bool) error {
 	}
 	if !st.State.Good() && !lenient {
 		return &codeError{code: exitDegraded}
-	}
-	return nil
-}
-
-func newUmountCommand(g *global) *cobra.Command {
-	var drain time.Duration
-	var all bool
-	c := &cobra.Command{
-		Use:     "umount NAME...",
-		Aliases: []string{"unmount"},
-		Short:   "Take mounts away, after what was written has landed",
-		Long: `umount takes a mount away: its share goes, its clients let go, what they wrote
-lands on the server, and the mount is gone when the command returns. It stays
-away after a restart.`,
-		Example:           "  sshfs-bridge umount media\n  sshfs-bridge umount --all",
-		Args:              args(cobra.ArbitraryArgs),
-		ValidArgsFunction: g.mountNames,
-		RunE: func(c *cobra.Command, names []string) error {
-			return runUmount(c.Context(), g, names, all, drain)
-		},
-	}
-	c.Flags().DurationVar(&drain, "drain", 0, "how long what was written may take to land (default 30s)")
-	c.Flags().BoolVar(&all, "all", false, "every mount")
-	return c
-}
-
-func runUmount(ctx context.Context, g *global, names []string, all bool, drain time.Duration) error {
-	switch {
-	case all && len(names) > 0:
-		return &usageError{errors.New("--all and names exclude each other")}
-	case !all && len(names) == 0:
-		return &usageError{errors.New("the name of a mount is missing: see `sshfs-bridge list`")}
-	}
-	cl := g.client()
-	if all {
-		mounts, err := cl.Mounts(ctx)
-		if err != nil {
-			return err
-		}
-		for _, m := range mounts {
-			names = append(names, m.Name)
-		}
-	}
-	var errs []error
-	for _, name := range names {
-		if err := cl.Unmount(ctx, name, drain); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if !g.json {
-			g.notef("%s is unmounted\n", name)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func newLoginCommand(g *global) *cobra.Command {
-	return &cobra.Command{
-		Use:   "login NAME",
-		Short: "Try a mount again that needs a person, and answer its questions",
-		Long: `login lets a mount in the state needs-login or down try again, and asks on the
-terminal what the remote asks: a password, a passphrase, a one-time code.`,
-		Example:           "  sshfs-bridge login media",
-		Args:              args(cobra.ExactArgs(1)),
-		ValidArgsFunction: g.mountNames,
-		RunE: func(c *cobra.Command, args []string) error {
-			t := openTerminal()
-			defer t.close()
-			st, err := g.client().Login(c.Context(), args[0], g.progress(args[0]), t.asker())
-			if err != nil {
-				return err
-			}
-			return g.printMounted(st, false)
-		},
-	}
-}
-
-func newRefreshCommand(g *global) *cobra.Command {
-	return &cobra.Command{
-		Use:               "refresh NAME",
-		Short:             "Forget what is cached of a mount, and look at the server now",
-		Example:           "  sshfs-bridge refresh media",
-		Args:              args(cobra.ExactArgs(1)),
-		ValidArgsFunction: g.mountNames,
-		RunE: func(c *cobra.Command, args []string) error {
-			return g.client().Refresh(c.Context(), args[0])
-		},
-	}
-}
-
-func newHostKeyCommand(g *global) *cobra.Command {
-	c := &cobra.Command{
-		Use:   "hostkey",
-		Short: "Accept or forget the host key of a mount's server",
-		Args:  args(cobra.NoArgs),
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
-	for _, a := range []struct{ action, short, long string }{
-		{
-			"accept", "Forget the key that was accepted here, and accept the one that the server has now",
-			"accept is for a server that was set up anew. Only keys that were accepted here are\nreplaced; a line of known_hosts in the SSH directory stays as it is.\nA host is named where there is no mount of it.",
-		},
-		{"forget", "Forget the key that was accepted here", "forget takes the accepted key away; the next connection decides anew."},
-	} {
-		c.AddCommand(&cobra.Command{
-			Use: a.action + " NAME|HOST", Short: a.short, Long: a.long,
-			Example:           "  sshfs-bridge hostkey " + a.action + " media",
-			Args:              args(cobra.ExactArgs(1)),
-			ValidArgsFunction: g.mountNames,
-			RunE: func(c *cobra.Command, args []string) error {
-				return runHostKey(c.Context(), g, g.client(), args[0], a.action)
-			},
-		})
-	}
-	return c
-}
-
-func runHostKey(ctx context.Context, g *global, cl *client.Client, name, action string) error {
-	r, err := cl.HostKey(ctx, name, action)
-	if err != nil {
-		return err
-	}
-	if g.json {
-		return g.printJSON(r)
-	}
-	for _, l := range r.Forgotten {
-		g.printf("forgotten: %s\n", l)
-	}
-	if len(r.Forgotten) == 0 {
-		g.printf("no key of that host was accepted here\n")
 	}
 	return nil
 }

@@ -13,8 +13,8 @@ import (
 
 // serveFake is a supervisor's control socket with fixed answers, so that the
 // command line can be tried without root.
-func serveFake(t testing.TB, dir string) (socket string) {
-	t.Helper()
+func serveFake(tb testing.TB, dir string) (socket string) {
+	tb.Helper()
 	since := time.Now().Add(-90 * time.Second).UTC()
 	up := api.MountStatus{
 		Name: "media", Remote: "alice@nas:/srv/media", Mountpoint: "/run/sshfs-bridge/mnt/media", Share: "media",
@@ -34,7 +34,7 @@ func serveFake(t testing.TB, dir string) (socket string) {
 		w.Header().Set(api.VersionHeader, buildVersion().Version)
 		w.WriteHeader(code)
 		if err := json.NewEncoder(w).Encode(v); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	}
 	notFound := func(w http.ResponseWriter, name string) {
@@ -58,7 +58,7 @@ func serveFake(t testing.TB, dir string) (socket string) {
 		}
 		answer(w, 200, struct{}{})
 	})
-	mux.HandleFunc("POST /v1/mounts", func(w http.ResponseWriter, r *http.Request) { answerMount(t, w, r, up) })
+	mux.HandleFunc("POST /v1/mounts", func(w http.ResponseWriter, r *http.Request) { answerMount(tb, w, r, up) })
 	mux.HandleFunc("GET /v1/logs", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, 200, api.LogRecord{Time: since, Level: "WARN", Message: "connection lost", Mount: "media", Attrs: map[string]any{"attempt": 1, "err": "read: connection reset"}})
 	})
@@ -71,20 +71,21 @@ func serveFake(t testing.TB, dir string) (socket string) {
 	socket = filepath.Join(dir, "sock")
 	l, err := net.Listen("unix", socket)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: time.Second}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = srv.Serve(l) }() // ends with Close
-	t.Cleanup(func() { srv.Close(); <-done })
+	tb.Cleanup(func() { srv.Close(); <-done })
 	return socket
 }
 
 // answerMount accepts the host nas and no other, and echoes the spec.
-func answerMount(t testing.TB, w http.ResponseWriter, r *http.Request, up api.MountStatus) {
+func answerMount(tb testing.TB, w http.ResponseWriter, r *http.Request, up api.MountStatus) {
+	tb.Helper()
 	var req api.MountRequest
 	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
-		t.Error(err)
+		tb.Error(err)
 	}
 	send := json.NewEncoder(w)
 	_ = send.Encode(api.Event{Kind: api.EventState, State: api.StateConnecting, Previous: api.StateMounting})

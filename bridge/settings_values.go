@@ -1,0 +1,171 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sshfs-bridge/bridge/api"
+)
+
+func pathSetting(key string, field func(*Config) *string) setting {
+	return setting{
+		key: key,
+		set: func(c *Config, v []string) error { return parsePath(v[0], field(c)) },
+		get: func(c *Config) any { return *field(c) },
+	}
+}
+
+func oneOf(field func(*Config) *string, values ...string) func(*Config, []string) error {
+	return func(c *Config, v []string) error { return pick(v[0], values, field(c)) }
+}
+
+func mountOneOf(field func(*api.MountSpec) *string, values ...string) func(*api.MountSpec, []string) error {
+	return func(m *api.MountSpec, v []string) error { return pick(v[0], values, field(m)) }
+}
+
+func pick(v string, values []string, out *string) error {
+	if !slices.Contains(values, v) {
+		return fmt.Errorf("%q is none of %s", v, strings.Join(values, ", "))
+	}
+	*out = v
+	return nil
+}
+
+func parsePath(v string, out *string) error {
+	switch {
+	case !filepath.IsAbs(v):
+		return fmt.Errorf("%q is not an absolute path", v)
+	case strings.ContainsFunc(v, isControl):
+		return fmt.Errorf("the path %q holds a control character", v)
+	}
+	*out = filepath.Clean(v)
+	return nil
+}
+
+func parseBool(v string, out *bool) error {
+	switch strings.ToLower(v) {
+	case "true", "yes", "on", "1":
+		*out = true
+	case "false", "no", "off", "0":
+		*out = false
+	default:
+		return fmt.Errorf("%q is neither true nor false", v)
+	}
+	return nil
+}
+
+func parseInt(v string, least, most int, out *int) error {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < least || n > most {
+		return fmt.Errorf("%q is not a number from %d to %d", v, least, most)
+	}
+	*out = n
+	return nil
+}
+
+func parsePort(v string, out *int) error { return parseInt(v, 1, math.MaxUint16, out) }
+
+func parseID(v string, out *uint32) error {
+	n, err := strconv.ParseUint(v, 10, 32)
+	if err != nil || n == math.MaxUint32 {
+		return fmt.Errorf("%q is not a user or group number", v)
+	}
+	*out = uint32(n)
+	return nil
+}
+
+func setPorts(c *Config, v []string) error {
+	if len(v) == 0 {
+		return errors.New("at least one port is needed")
+	}
+	ports := make([]int, len(v))
+	for i := range v {
+		if err := parsePort(v[i], &ports[i]); err != nil {
+			return err
+		}
+		if slices.Contains(ports[:i], ports[i]) {
+			return fmt.Errorf("port %d is named twice", ports[i])
+		}
+	}
+	c.SMB.Ports = ports
+	return nil
+}
+
+func setHostsAllow(c *Config, v []string) error {
+	for _, h := range v {
+		if _, err := netip.ParseAddr(h); err == nil {
+			continue
+		}
+		if _, err := netip.ParsePrefix(h); err != nil {
+			return fmt.Errorf("%q is neither an address nor a network as 192.0.2.0/24", h)
+		}
+	}
+	c.SMB.HostsAllow = v
+	return nil
+}
+
+func setPublishedHost(c *Config, v []string) error {
+	if v[0] == "" || strings.ContainsFunc(v[0], func(r rune) bool { return r <= ' ' || strings.ContainsRune("/@?#[]\\\"", r) }) {
+		return fmt.Errorf("%q is no host name or address", v[0])
+	}
+	c.SMB.PublishedHost = v[0]
+	return nil
+}
+
+func setLogLevel(c *Config, v []string) error {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(v[0])); err != nil {
+		return fmt.Errorf("%q is none of debug, info, warn, error", v[0])
+	}
+	c.LogLevel = l
+	return nil
+}
+
+var sizePattern = regexp.MustCompile(`^([0-9]{1,12})\s*(?i:([KMGT]?)(iB|B)?)$`)
+
+func setCacheBytes(c *Config, v []string) error {
+	m := sizePattern.FindStringSubmatch(v[0])
+	if m == nil {
+		return fmt.Errorf("%q is not a size such as 512MiB", v[0])
+	}
+	n, err := strconv.ParseInt(m[1], 10, 64)
+	shift := map[string]int{"": 0, "K": 10, "M": 20, "G": 30, "T": 40}[strings.ToUpper(m[2])]
+	if err != nil || n > math.MaxInt64>>shift || n<<shift < 16<<20 {
+		return fmt.Errorf("%q is out of range: at least 16MiB", v[0])
+	}
+	c.CacheBytes = n << shift
+	return nil
+}
+
+func formatSize(n int64) string {
+	for _, u := range []struct {
+		shift int
+		name  string
+	}{{30, "GiB"}, {20, "MiB"}, {10, "KiB"}} {
+		if n>>u.shift > 0 && n&(1<<u.shift-1) == 0 {
+			return strconv.FormatInt(n>>u.shift, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+
+func checkTexts(v []string) error {
+	for _, s := range v {
+		if s == "" || strings.ContainsFunc(s, isControl) {
+			return fmt.Errorf("%q is empty or holds a control character", s)
+		}
+	}
+	return nil
+}
+
+func setInterfaces(c *Config, v []string) error { c.SMB.Interfaces = v; return checkTexts(v) }
