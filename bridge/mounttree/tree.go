@@ -111,11 +111,22 @@ func (t *Tree) Add(name string) error {
 	if t.root == nil {
 		return ErrNotSetUp
 	}
-	err := unix.Mkdirat(int(t.root.Fd()), name, 0o555)
-	if err != nil && err != unix.EEXIST {
+	err := t.change(func(root int) error { return unix.Mkdirat(root, name, 0o555) })
+	if err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("make mount point %q: %w", name, err)
 	}
 	return nil
+}
+
+// change runs f on the writable mount. Its directory is 0555 otherwise, which
+// even root has to respect where CAP_DAC_OVERRIDE is withheld. Called with mu
+// held and root set.
+func (t *Tree) change(f func(root int) error) error {
+	root := int(t.root.Fd())
+	if err := unix.Fchmod(root, 0o755); err != nil {
+		return err
+	}
+	return errors.Join(f(root), unix.Fchmod(root, 0o555))
 }
 
 // Remove deletes the bare mount point called name. Something still mounted
@@ -130,8 +141,8 @@ func (t *Tree) Remove(name string) error {
 	if t.root == nil {
 		return ErrNotSetUp
 	}
-	err := unix.Unlinkat(int(t.root.Fd()), name, unix.AT_REMOVEDIR)
-	if err != nil && err != unix.ENOENT {
+	err := t.change(func(root int) error { return unix.Unlinkat(root, name, unix.AT_REMOVEDIR) })
+	if err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("remove mount point %q: %w", name, err)
 	}
 	return nil

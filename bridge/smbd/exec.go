@@ -99,12 +99,12 @@ func coverAll(cover, keep []string) error {
 			held = append(held, kept{rel, fd})
 		}
 		const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
-		if err := unix.Mount("covered", path, "tmpfs", flags, "mode=0555,size=4k,nr_inodes=64"); err != nil {
+		if err := unix.Mount("covered", path, "tmpfs", flags, "mode=0755,size=4k,nr_inodes=64"); err != nil {
 			return fmt.Errorf("cover %s: %w", path, err)
 		}
 		for _, k := range held {
 			at := filepath.Join(path, k.path)
-			if err := os.MkdirAll(at, 0o555); err != nil {
+			if err := os.MkdirAll(at, 0o755); err != nil {
 				return fmt.Errorf("keep %s: %w", at, err)
 			}
 			if err := unix.Mount(fmt.Sprintf("/proc/self/fd/%d", k.fd), at, "", unix.MS_BIND, ""); err != nil {
@@ -112,7 +112,7 @@ func coverAll(cover, keep []string) error {
 			}
 			unix.Close(k.fd)
 		}
-		if err := unix.Mount("", path, "", unix.MS_REMOUNT|unix.MS_RDONLY|flags, "mode=0555,size=4k,nr_inodes=64"); err != nil {
+		if err := unix.Mount("", path, "", unix.MS_REMOUNT|unix.MS_RDONLY|flags, "size=4k,nr_inodes=64"); err != nil {
 			return fmt.Errorf("cover %s: %w", path, err)
 		}
 	}

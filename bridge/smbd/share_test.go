@@ -1,10 +1,11 @@
 package smbd
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -63,8 +64,10 @@ func TestCloseShare(t *testing.T) {
 }
 
 // mute is a FUSE server that answers what a tree connect needs, and keeps
-// everything else waiting: a worker whose remote hangs.
-func mute(dev *os.File) {
+// everything else waiting: a worker whose remote hangs. It tells when the first
+// request waits.
+func mute(dev *os.File, waiting chan<- struct{}) {
+	var once sync.Once
 	buf := make([]byte, 1<<20)
 	for {
 		n, err := dev.Read(buf)
@@ -97,11 +100,14 @@ func mute(dev *os.File) {
 			continue
 		case opOpendir:
 			body = make([]byte, 16)
+		case 22, 23, 38: // extended attributes, interrupts and the like
+			reply(dev, unique, nil, int32(syscall.ENOSYS))
+			continue
+		case 1: // lookup: no answer, ever
+			once.Do(func() { close(waiting) })
+			continue
 		default:
-			if opcode == 22 || opcode == 23 || opcode == 38 { // xattrs, ioctl
-				reply(dev, unique, nil, int32(syscall.ENOSYS))
-			}
-			continue // no answer, ever
+			continue
 		}
 		reply(dev, unique, body, 0)
 	}
@@ -132,29 +138,36 @@ func TestCloseShareOfDeadMount(t *testing.T) {
 	}
 	defer dev.Close()
 	defer unix.Unmount(at, unix.MNT_DETACH)
-	served := make(chan struct{})
-	go func() { defer close(served); mute(dev) }()
+	served, waiting := make(chan struct{}), make(chan struct{})
+	go func() { defer close(served); mute(dev, waiting) }()
 	s.conf.Shares = append(s.conf.Shares, smbconf.Share{Name: "remote", Path: at})
 	s.writeConf()
 	srv := s.run()
 
-	before := srv.clientProcesses(srv.Status().PID)
 	stuck, other := s.client("remote"), s.client("files")
 	waits := make(chan error, 1)
 	go func() {
 		_, err := stuck.share.Stat("anything")
 		waits <- err
 	}()
-	parent := srv.Status().PID
+	select {
+	case <-waiting:
+	case <-time.After(20 * time.Second):
+		t.Fatal("no request reaches the mount")
+	}
+	u, err := srv.usage(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	var pid int
-	testenv.Eventually(t, 20*time.Second, "an smbd process that waits for the mount", func() bool {
-		for _, p := range srv.clientProcesses(parent) {
-			if !contains(before, p) && waitsForFUSE(p) {
-				pid = p
-			}
+	for _, tcon := range u.Tcons {
+		if tcon.Service == "remote" {
+			pid, _ = strconv.Atoi(tcon.Server.PID)
 		}
-		return pid != 0
-	})
+	}
+	if !alive(pid) {
+		t.Fatalf("no process has the share: %+v", u)
+	}
 
 	// The worker dies; the mount is detached; the share is closed.
 	unix.Unmount(at, unix.MNT_DETACH)
@@ -211,10 +224,4 @@ func TestDeadProbeShare(t *testing.T) {
 	if !strings.Contains(s.log.text(), "a share cannot be listed") {
 		t.Error("nothing is told of the dead share")
 	}
-}
-
-// waitsForFUSE says whether a process is in a FUSE request.
-func waitsForFUSE(pid int) bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", pid))
-	return err == nil && (string(b) == "request_wait_answer" || string(b) == "__fuse_simple_request" || string(b) == "fuse_get_req")
 }
