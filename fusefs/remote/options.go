@@ -32,7 +32,7 @@ type Options struct {
 	KeepaliveInterval time.Duration
 	// BackoffMin and BackoffMax are the first and the longest pause between
 	// attempts to reconnect, before jitter (250 ms, 30 s). The pause stays
-	// below 5 s while an open file waits.
+	// below 2 s while an open file waits.
 	BackoffMin, BackoffMax time.Duration
 	// ChannelIdle closes data channels and further connections that were not
 	// used for so long (30 s).
@@ -81,7 +81,7 @@ const (
 
 // waitedBackoff bounds the pause between attempts while an open file waits for
 // the connection: its patience is DataTimeout.
-const waitedBackoff = 5 * time.Second
+const waitedBackoff = 2 * time.Second
 
 func (o Options) withDefaults() Options {
 	durations := []struct {

@@ -38,8 +38,13 @@ func TestSoak(t *testing.T) {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				name := fmt.Sprint("out", w)
-				if err := x.copyFile(t.Context(), "in", name, nil); err != nil {
-					t.Errorf("copy %d of writer %d: %v", copies[w], w, err)
+				// Without a link nothing is opened; what is open must go on.
+				began := false
+				if err := x.copyFile(t.Context(), "in", name, func(int64) { began = true }); err != nil {
+					if began {
+						t.Errorf("copy %d of writer %d: %v", copies[w], w, err)
+					}
+					time.Sleep(50 * time.Millisecond)
 					continue
 				}
 				got, err := os.ReadFile(x.file(name))

@@ -96,6 +96,9 @@ func (x *real) copyFile(ctx context.Context, from, to string, progress func(off 
 	if err != nil {
 		return err
 	}
+	if progress != nil {
+		progress(0)
+	}
 	buf := make([]byte, 1<<20)
 	for off := int64(0); off < int64(a.Size); {
 		n, err := in.ReadAt(ctx, buf, off)
