@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // handle is one open file or directory.
@@ -137,11 +138,15 @@ func (f *FS) putFile(rf *readFile) {
 	f.closeFile(rf.file)
 }
 
+// closeTimeout bounds the close of a file that was only read.
+const closeTimeout = 5 * time.Second
+
 // closeFile closes a file that was only read; nobody waits for it.
 func (f *FS) closeFile(file File) {
 	f.spawn(func(ctx context.Context) {
 		// The end of the filesystem must not keep a handle open on the server.
-		ctx = context.WithoutCancel(ctx)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
 		if _, err := file.Close(ctx); err != nil {
 			f.log.Debug("close failed", "err", err)
 		}
