@@ -16,16 +16,19 @@
 //
 // # Finding your way
 //
-//	config*.go, settings.go, env.go   the configuration: read, checked, filled in
+//	config*.go, settings*.go          the configuration: read, checked, filled in
 //	names.go                          names of mounts, derived and checked
 //	desired.go                        the desired state on disk
 //	supervisor.go, start.go, stop.go  Run, from the lock to the last unmount
-//	reconcile.go                      desired state -> units
-//	unit*.go, restart.go              one mount: states, worker, restarts
-//	smb.go                            smb.conf and smbd
-//	control*.go, routes*.go           the control socket
+//	reconcile.go, mounts.go           desired state -> units
+//	unit*.go, restart.go              one mount: states, worker, restarts, people
+//	system.go, outside.go             the machine: mounting, workers, credentials
+//	smb*.go                           smb.conf and smbd
+//	hostkeys.go                       host keys that were accepted here
+//	control.go, routes*.go            the control socket
 //	events.go, logs.go                what happened, kept and streamed
 //	metrics.go, health.go             what others watch
+//	doctor*.go                        what is wrong with this machine
 //	reap_linux.go                     the duties of PID 1
 //
 // # Invariants

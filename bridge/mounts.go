@@ -3,7 +3,6 @@ package bridge
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -31,8 +30,8 @@ func (s *Supervisor) prepareMount(req api.MountRequest) (m Mount, existing *unit
 		return m, nil, &api.Error{Code: api.CodeInvalid, Mount: m.Name, Message: joinProblems(ps)}
 	}
 	if m.Mountpoint != "" {
-		if fi, err := os.Stat(m.Mountpoint); err != nil || !fi.IsDir() {
-			return m, nil, &api.Error{Code: api.CodeInvalid, Mount: m.Name, Message: fmt.Sprintf("the mount point %s is no directory that exists", m.Mountpoint)}
+		if m.Mountpoint, err = checkMountpoint(m.Mountpoint); err != nil {
+			return m, nil, &api.Error{Code: api.CodeInvalid, Mount: m.Name, Message: err.Error()}
 		}
 	}
 	base := m.Name

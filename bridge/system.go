@@ -5,8 +5,6 @@ import (
 	"os"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"sshfs-bridge/bridge/api"
 	"sshfs-bridge/bridge/mounttree"
 	"sshfs-bridge/bridge/worker"
@@ -27,8 +25,9 @@ type system interface {
 
 // realSystem is this machine.
 type realSystem struct {
-	s    *Supervisor
-	tree *mounttree.Tree
+	s       *Supervisor
+	tree    *mounttree.Tree
+	outside outsideMounts
 }
 
 func newRealSystem(s *Supervisor) *realSystem {
@@ -59,27 +58,22 @@ func (r *realSystem) mount(m Mount) (*os.File, error) {
 			return nil, err
 		}
 	}
-	return fusefs.Mount(fusefs.MountOptions{
+	dev, err := fusefs.Mount(fusefs.MountOptions{
 		Mountpoint: r.mountpoint(m), Source: m.Remote, ReadOnly: m.ReadOnly,
 		// smbd reads as the user of the files, and root looks after it.
 		AllowOther: true, DefaultPermissions: m.RemoteIDs,
 	})
+	if err == nil && m.Mountpoint != "" {
+		r.outside.note(m.Mountpoint)
+	}
+	return dev, err
 }
 
 func (r *realSystem) detach(m Mount, lazy bool) error {
 	if m.Mountpoint == "" {
 		return r.tree.Detach(m.Name, lazy)
 	}
-	flags := unix.UMOUNT_NOFOLLOW
-	if lazy {
-		flags |= unix.MNT_DETACH
-	}
-	switch err := unix.Unmount(m.Mountpoint, flags); err {
-	case nil, unix.EINVAL, unix.ENOENT: // EINVAL: nothing is mounted there
-		return nil
-	default:
-		return &os.PathError{Op: "unmount", Path: m.Mountpoint, Err: err}
-	}
+	return r.outside.detach(m.Mountpoint, lazy)
 }
 
 func (r *realSystem) release(m Mount) error {
