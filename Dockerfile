@@ -41,7 +41,8 @@ RUN printf 'path-exclude=/usr/share/%s/*\n' doc info lintian locale man >/etc/dp
  && rm -rf /var/log/samba && ln -s /run/sshfs-bridge/smbd/log /var/log/samba \
  # The hub is root's and shut: what is written where nothing is mounted would be lost.
  && install -d -m 0555 /samba-share \
- && install -d -m 0755 /etc/sshfs-bridge /var/lib/sshfs-bridge /run/sshfs-bridge
+ # /ssh is the user's ~/.ssh where he mounts it, and otherwise empty, not root's own.
+ && install -d -m 0755 /etc/sshfs-bridge /var/lib/sshfs-bridge /run/sshfs-bridge /ssh
 
 COPY --from=build /out/sshfs-bridge /usr/local/bin/sshfs-bridge
 # The programs that the binary stands in for. /usr/local/bin comes before /usr/bin in PATH, and mount(8)

@@ -106,6 +106,9 @@ type appliance struct {
 	name string
 	// port is where its 445 is published on 127.0.0.1; 0 is nowhere.
 	port int
+	// foreground is the docker run that lasts as long as the container; nil
+	// where it was started in the background.
+	foreground *exec.Cmd
 }
 
 // newAppliance removes what a test that was killed has left under the name,
@@ -122,8 +125,21 @@ func newAppliance(t testing.TB, name string) *appliance {
 			t.Logf("log of %s:\n%s", name, out)
 		}
 		remove()
+		if a.foreground != nil {
+			_ = a.foreground.Wait()
+		}
 	})
 	return a
+}
+
+// startInForeground runs a line that ends only when the container does.
+func (a *appliance) startInForeground(line string) {
+	a.t.Helper()
+	cmd := exec.Command("sh", "-c", "exec "+line)
+	if err := cmd.Start(); err != nil {
+		a.t.Fatal(err)
+	}
+	a.foreground = cmd
 }
 
 // startAppliance runs the image with its port 445 published on a free port of
@@ -195,7 +211,7 @@ func (a *appliance) healthy(deadline time.Duration) error {
 		if err == nil {
 			return nil
 		}
-		if running, _ := dockerTry(a.t, "inspect", "-f", "{{.State.Running}}", a.name); strings.TrimSpace(running) != "true" {
+		if state, err := dockerTry(a.t, "inspect", "-f", "{{.State.Status}}", a.name); err == nil && strings.TrimSpace(state) == "exited" {
 			return fmt.Errorf("%s has ended", a.name)
 		}
 		if time.Since(start) > deadline {

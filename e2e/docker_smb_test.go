@@ -3,6 +3,7 @@ package e2e
 import (
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,10 +22,19 @@ func smbTry(t testing.TB, host string, port int, share, command string, options 
 func smbDo(t testing.TB, host string, port int, share, command string) string {
 	t.Helper()
 	out, err := smbTry(t, host, port, share, command)
-	if err != nil {
+	if err != nil || strings.Contains(out, "NT_STATUS_") {
 		t.Fatalf("smbclient //%s:%d/%s %q: %v\n%s", host, port, share, command, err, out)
 	}
 	return out
+}
+
+// smbRefused fails the test when a command succeeds. smbclient's own exit code
+// is 0 also when one of its commands failed.
+func smbRefused(t testing.TB, host string, port int, share, command, why string) {
+	t.Helper()
+	if out, err := smbTry(t, host, port, share, command); err == nil && !strings.Contains(out, "NT_STATUS_") {
+		t.Errorf("%s: %q succeeded:\n%s", why, command, out)
+	}
 }
 
 // putAndGet copies a file in and out again through SMB: the bytes that lie on
