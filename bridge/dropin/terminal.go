@@ -71,9 +71,6 @@ func openTTY(path string) *os.File {
 // readLine asks on a terminal and reads one line, without showing it unless
 // echo is set. It returns when ctx ends, with the terminal as it was.
 func readLine(ctx context.Context, tty *os.File, prompt string, echo bool) (string, error) {
-	if _, err := fmt.Fprint(tty, prompt); err != nil {
-		return "", fmt.Errorf("ask on the terminal: %w", err)
-	}
 	restore := func() {}
 	if !echo {
 		var err error
@@ -82,6 +79,10 @@ func readLine(ctx context.Context, tty *os.File, prompt string, echo bool) (stri
 		}
 	}
 	defer restore()
+	// Asked only now: who types at once must not see it either.
+	if _, err := fmt.Fprint(tty, prompt); err != nil {
+		return "", fmt.Errorf("ask on the terminal: %w", err)
+	}
 	// The deadline wakes the read; a terminal that has none is read to its
 	// next line.
 	stop := context.AfterFunc(ctx, func() { _ = tty.SetReadDeadline(time.Now()) })
