@@ -36,6 +36,7 @@ var fsTests = []struct {
 	{"sparse files and offsets beyond 4 GiB", testSparse},
 	{"two handles of a file see one file", testTwoHandles},
 	{"mapped pages reach the server", testMmap},
+	{"mapped pages of a file open for appending", testMmapAppend},
 	{"locks hold between processes' descriptors", testLocks},
 	{"times and modes are set and kept", testAttributes},
 	{"every byte in names", testByteNames},
@@ -373,6 +374,33 @@ func testMmap(t *testing.T, dir, server string) {
 		got := readFile(t, server+"/f")
 		return len(got) == 10_000 && string(got[5000:5017]) == "through a mapping" && string(got[9000:9011]) == "after close"
 	})
+}
+
+// Pages of a mapping stay where they are, also where the file is open for
+// appending.
+func testMmapAppend(t *testing.T, dir, server string) {
+	must(t, os.WriteFile(dir+"/f", bytes.Repeat([]byte("."), 8192), 0o644))
+	f, err := os.OpenFile(dir+"/f", os.O_RDWR|os.O_APPEND, 0)
+	must(t, err)
+	defer f.Close()
+	m, err := unix.Mmap(int(f.Fd()), 0, 8192, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	must(t, err)
+	copy(m[100:], "mapped")
+	must(t, unix.Msync(m, unix.MS_SYNC))
+	_, err = f.WriteString("appended")
+	must(t, err)
+	must(t, unix.Munmap(m))
+	must(t, f.Sync())
+	got := readFile(t, server+"/f")
+	if len(got) != 8200 || string(got[100:106]) != "mapped" || string(got[8192:]) != "appended" {
+		t.Errorf("%d bytes, %q, %q", len(got), got[100:106], got[min(len(got), 8192):])
+	}
+	tr, err := os.OpenFile(dir+"/f", os.O_RDONLY|os.O_TRUNC, 0)
+	must(t, err)
+	tr.Close()
+	wantFile(t, dir+"/f", "")
+	must(t, f.Sync())
+	wantFile(t, server+"/f", "")
 }
 
 // waitFor polls, for what may take a moment to arrive.

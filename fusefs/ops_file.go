@@ -68,8 +68,14 @@ func (s *Server) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse
 func (s *Server) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
 	ctx, stop := change(cancel)
 	defer stop()
-	kill := in.WriteFlags&fuse.WRITE_KILL_SUIDGID != 0
-	if err := s.fs.Write(ctx, in.Fh, data, int64(in.Offset), kill); err != nil {
+	var how vfs.WriteHow
+	if in.WriteFlags&fuse.WRITE_KILL_SUIDGID != 0 {
+		how |= vfs.WriteKill
+	}
+	if in.Flags&syscall.O_APPEND != 0 && in.WriteFlags&fuse.WRITE_CACHE == 0 {
+		how |= vfs.WriteAppend
+	}
+	if err := s.fs.Write(ctx, in.Fh, data, int64(in.Offset), how); err != nil {
 		return 0, s.status("write", in.NodeId, err)
 	}
 	return uint32(len(data)), fuse.OK

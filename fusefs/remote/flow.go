@@ -17,6 +17,11 @@ const (
 	flowFloor = 512 << 10
 	// flowSample is the shortest time over which a rate is measured.
 	flowSample = 50 * time.Millisecond
+	// growMeasure is how long new channels are measured, besides a few round
+	// trips, and growRetry for how long no more are tried if they brought
+	// nothing: then it is the link or a processor that limits.
+	growMeasure = 100 * time.Millisecond
+	growRetry   = time.Minute
 	// targetRate is what growing aims at in one step. The steps after it are
 	// measured.
 	targetRate = 400 << 20
@@ -37,6 +42,7 @@ type flow struct {
 	last     time.Time     // of the last answer; GUARDED_BY(estMu)
 	rtt      time.Duration // GUARDED_BY(estMu)
 	channels int           // data channels; GUARDED_BY(estMu)
+	before   float64       // steady when channels were added; GUARDED_BY(estMu)
 	grown    time.Time     // when channels were added; GUARDED_BY(estMu)
 	full     bool          // rate was measured while somebody waited; GUARDED_BY(estMu)
 }
@@ -85,7 +91,7 @@ func (f *flow) setLink(rtt time.Duration, channels int) {
 	f.estMu.Lock()
 	defer f.estMu.Unlock()
 	if channels > f.channels && f.rate > 0 {
-		f.grown = time.Now()
+		f.grown, f.before = time.Now(), f.steady
 	}
 	f.rtt, f.channels = rtt, max(channels, 1)
 	f.adapt()
@@ -114,6 +120,12 @@ func (f *flow) adapt() {
 func (f *flow) wanted() int {
 	f.estMu.Lock()
 	defer f.estMu.Unlock()
+	switch since := time.Since(f.grown); {
+	case since < 6*f.rtt+growMeasure:
+		return f.channels // what the last ones brought is not known yet
+	case since < growRetry && f.steady < 1.2*f.before:
+		return f.channels // they brought nothing: it is not the windows
+	}
 	bdp := f.steady * f.rtt.Seconds()
 	if bdp < 0.6*float64(f.channels)*channelWindow {
 		return f.channels

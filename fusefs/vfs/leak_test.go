@@ -26,7 +26,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	o, err := g.Open(g.ctx, g.lookup(g.root, "large"), syscall.O_RDWR)
 	g.must(err)
 	g.readAll(o.FH, 2<<20)
-	g.must(g.Write(g.ctx, o.FH, []byte("not flushed"), 0, false))
+	g.must(g.Write(g.ctx, o.FH, []byte("not flushed"), 0, 0))
 	_, err = g.OpenDir(g.ctx, g.root)
 	g.must(err)
 	// Both handles are still open.

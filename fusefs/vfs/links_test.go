@@ -44,7 +44,7 @@ func TestXSymLinks(t *testing.T) {
 	// As a Mac makes one: a file, written, closed, and renamed.
 	n, o, err := g.Create(g.ctx, g.root, "made", syscall.O_RDWR|syscall.O_EXCL, 0o644)
 	g.must(err)
-	g.must(g.Write(g.ctx, o.FH, encodeXSym("dir/target"), 0, false))
+	g.must(g.Write(g.ctx, o.FH, encodeXSym("dir/target"), 0, 0))
 	g.must(g.Flush(g.ctx, o.FH))
 	g.Release(o.FH)
 	if target, err := os.Readlink(filepath.Join(g.dir, "made")); err != nil || target != "dir/target" {

@@ -58,6 +58,12 @@ func (f *FS) Open(ctx context.Context, ino uint64, flags uint32) (Opened, error)
 	if h.canWrite() {
 		return f.openWrite(ctx, n, flags)
 	}
+	if flags&syscall.O_TRUNC != 0 {
+		zero := uint64(0)
+		if _, _, err := f.SetAttrs(ctx, ino, SetAttr{Size: &zero}); err != nil {
+			return Opened{}, err
+		}
+	}
 	return f.openRead(ctx, n, flags)
 }
 

@@ -74,7 +74,7 @@ func TestRoundTrips(t *testing.T) {
 			n, o, err := s.Create(s.ctx, s.root, "new", syscall.O_WRONLY|syscall.O_EXCL, 0o644)
 			s.must(err)
 			for i := range 8 {
-				s.must(s.Write(s.ctx, o.FH, make([]byte, 64<<10), int64(i)*64<<10, false))
+				s.must(s.Write(s.ctx, o.FH, make([]byte, 64<<10), int64(i)*64<<10, 0))
 			}
 			_, _, err = s.SetAttrs(s.ctx, n.Ino, SetAttr{Mode: &mode})
 			s.must(err)
@@ -86,21 +86,21 @@ func TestRoundTrips(t *testing.T) {
 		{"overwrite in place", listed, func(s *state) {
 			o, err := s.Open(s.ctx, s.lookup(s.root, "a"), syscall.O_WRONLY)
 			s.must(err)
-			s.must(s.Write(s.ctx, o.FH, []byte("HELLO"), 0, false))
+			s.must(s.Write(s.ctx, o.FH, []byte("HELLO"), 0, 0))
 			s.must(s.Flush(s.ctx, o.FH))
 			s.Release(o.FH)
 		}, 2},
 		{"truncate by open and write anew", listed, func(s *state) {
 			o, err := s.Open(s.ctx, s.lookup(s.root, "a"), syscall.O_WRONLY|syscall.O_TRUNC)
 			s.must(err)
-			s.must(s.Write(s.ctx, o.FH, []byte("new"), 0, false))
+			s.must(s.Write(s.ctx, o.FH, []byte("new"), 0, 0))
 			s.must(s.Flush(s.ctx, o.FH))
 			s.Release(o.FH)
 		}, 2},
 		{"append", listed, func(s *state) {
 			o, err := s.Open(s.ctx, s.lookup(s.root, "a"), syscall.O_WRONLY|syscall.O_APPEND)
 			s.must(err)
-			s.must(s.Write(s.ctx, o.FH, []byte(" world"), 5, false))
+			s.must(s.Write(s.ctx, o.FH, []byte(" world"), 5, 0))
 			s.must(s.Flush(s.ctx, o.FH))
 			s.Release(o.FH)
 		}, 2},

@@ -60,7 +60,7 @@ func TestWriteErrors(t *testing.T) {
 	g.must(err)
 	other, err := g.Open(g.ctx, ino, syscall.O_WRONLY)
 	g.must(err)
-	err = g.Write(g.ctx, o.FH, []byte("lost"), 0, false)
+	err = g.Write(g.ctx, o.FH, []byte("lost"), 0, 0)
 	if err == nil {
 		err = g.Flush(g.ctx, o.FH)
 	}

@@ -9,10 +9,21 @@ import (
 	"sshfs-bridge/fusefs/sftp"
 )
 
-// Write queues data and waits only for room in the window. kill says that the
-// set-id bits must go. It returns where the data went when that is not off (a
-// handle that appends writes at the end that the server told of).
-func (f *FS) Write(ctx context.Context, fh uint64, data []byte, off int64, kill bool) error {
+// WriteHow says what a write is besides its data and offset.
+type WriteHow uint
+
+// Bits of WriteHow.
+const (
+	// WriteKill has the set-id bits go.
+	WriteKill WriteHow = 1 << iota
+	// WriteAppend puts the data at the end of the file, as the server told of
+	// it, also where the kernel believes that to be earlier. Pages of a mapping
+	// are never written so, whatever handle they come through.
+	WriteAppend
+)
+
+// Write queues data and waits only for room in the window.
+func (f *FS) Write(ctx context.Context, fh uint64, data []byte, off int64, how WriteHow) error {
 	h, err := f.handle(fh)
 	if err != nil {
 		return err
@@ -33,7 +44,7 @@ func (f *FS) Write(ctx context.Context, fh uint64, data []byte, off int64, kill 
 		return err
 	}
 	moved := false
-	if h.flags&syscall.O_APPEND != 0 && int64(n.attr.Size) > off {
+	if how&WriteAppend != 0 && int64(n.attr.Size) > off {
 		off, moved = int64(n.attr.Size), true
 	}
 	if h.head != nil && off < xsymSize {
@@ -45,7 +56,7 @@ func (f *FS) Write(ctx context.Context, fh uint64, data []byte, off int64, kill 
 	n.attr.Size = max(n.attr.Size, end)
 	n.attr.Mtime = f.serverNow()
 	f.spans.dropRange(n, off, int64(len(data)))
-	strip := kill && n.attr.Mode&(syscall.S_ISUID|syscall.S_ISGID) != 0
+	strip := how&WriteKill != 0 && n.attr.Mode&(syscall.S_ISUID|syscall.S_ISGID) != 0
 	if strip {
 		n.attr.Mode &^= syscall.S_ISUID | syscall.S_ISGID
 	}

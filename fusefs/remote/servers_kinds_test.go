@@ -1,0 +1,254 @@
+package remote_test
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"sshfs-bridge/e2e/testenv"
+)
+
+// kind is a server of the table in docs/servers.md.
+type kind struct {
+	name  string // as the table calls it
+	needs []string
+	start func(testing.TB) *served
+	// version says which one runs, where the server does not tell its clients.
+	version func(testing.TB) string
+	// note is what a user should know, and what of the suite is not asked of
+	// it: see the fields below.
+	note string
+
+	noAtime      bool // the time of access cannot be set
+	noRawNames   bool // names are UTF-8
+	noModes      bool // permission bits cannot be set
+	noExclusive  bool // making what is there is no error
+	noTruncate   bool // a size is set on open files only
+	noSymlinks   bool // refused
+	swapsLinks   bool // takes the link for its target
+	diesWithFile bool // a removed file that is open is gone
+	notDurable   bool // what was acknowledged comes to the disk later
+	slow         bool // its windows carry little over a long way
+}
+
+func kinds() []kind {
+	openssh := []string{"root", "sshd"}
+	return []kind{
+		{name: "OpenSSH, internal-sftp", needs: openssh, start: ownSSHD(testenv.SSHDOptions{}), note: "the usual case"},
+		{name: "OpenSSH, sftp-server", needs: openssh, start: ownSSHD(testenv.SSHDOptions{ExternalSFTP: true})},
+		{name: "OpenSSH, chrooted", needs: openssh, start: ownSSHD(testenv.SSHDOptions{Chroot: true})},
+		{
+			name: "OpenSSH, hardened", needs: openssh, start: ownSSHD(testenv.SSHDOptions{Hardened: true}),
+			note: "ForceCommand internal-sftp, no PTY, no forwarding",
+		},
+		{
+			name: "OpenSSH, MaxSessions 1", needs: openssh, start: ownSSHD(testenv.SSHDOptions{MaxSessions: 1}),
+			note: "fast streams use further connections",
+		},
+		{
+			name: "OpenSSH, MaxSessions 2", needs: openssh, start: ownSSHD(testenv.SSHDOptions{MaxSessions: 2}),
+			note: "fast streams use further connections",
+		},
+		{
+			name: "OpenSSH, without extensions", needs: openssh,
+			start: ownSSHD(testenv.SSHDOptions{ExternalSFTP: true, SFTPArgs: []string{
+				"-P", "posix-rename,limits,copy-data,fsync,hardlink,statvfs,fstatvfs,lsetstat,expand-path,users-groups-by-id",
+			}}),
+			note: "requests denied with `sftp-server -P`, as old servers and appliances lack them",
+		},
+		{
+			name: "OpenSSH in Debian 13", needs: []string{"root", "sshd", "docker"}, start: startTrixie,
+			note: "in a container",
+		},
+		{
+			name: "pkg/sftp", needs: []string{"root", "sshd"}, start: startGoSSH, version: moduleVersion("github.com/pkg/sftp"),
+			note: "Go; behind x/crypto/ssh", noAtime: true,
+		},
+		{
+			name: "dropbear with OpenSSH's sftp-server", needs: []string{"root", "sshd", "dropbear"}, start: startDropbear,
+			note: "windows of 24 KiB: uploads over a long way are slow unless it is started with -W 1000000", slow: true,
+		},
+		{name: "TinySSH with OpenSSH's sftp-server", needs: []string{"root", "sshd", "tinysshd"}, start: startTinySSH},
+		{
+			name: "ProFTPD mod_sftp", needs: []string{"root", "sshd", "proftpd"}, start: startProFTPD,
+			version: programVersion("proftpd", "-v"),
+		},
+		{
+			name: "AsyncSSH", needs: []string{"root", "sshd", "asyncssh"}, start: startAsyncSSH,
+			note: "Python. Takes SYMLINK's arguments in the other order", swapsLinks: true,
+		},
+		{
+			name: "rclone serve sftp", needs: []string{"root", "sshd", "rclone"}, start: startRclone,
+			version: programVersion("rclone", "version"),
+			note:    "Go. With --vfs-cache-mode writes; what it acknowledged is lost when it is killed, which open files notice",
+			noAtime: true, noModes: true, noExclusive: true, noTruncate: true, noSymlinks: true, diesWithFile: true, notDurable: true,
+		},
+	}
+}
+
+// programVersion gives the first version number that a program prints.
+func programVersion(program string, args ...string) func(testing.TB) string {
+	return func(t testing.TB) string {
+		t.Helper()
+		out, err := exec.Command(program, args...).CombinedOutput()
+		check(t, err)
+		for _, word := range strings.Fields(string(out)) {
+			if v := strings.TrimPrefix(word, "v"); strings.Contains(v, ".") && v[0] >= '0' && v[0] <= '9' {
+				return v
+			}
+		}
+		t.Fatalf("no version in %q", out)
+		return ""
+	}
+}
+
+func startDropbear(t testing.TB) *served {
+	t.Helper()
+	m := newMachine(t)
+	key := filepath.Join(m.dir, "host")
+	m.run("dropbearkey", "-t", "ed25519", "-f", key)
+	return m.serve("dropbear", "-F", "-E", "-s", "-p", m.addr(), "-r", key, "-P", filepath.Join(m.dir, "pid"))
+}
+
+func startProFTPD(t testing.TB) *served {
+	t.Helper()
+	m := newMachine(t)
+	rfc4716, err := exec.Command("ssh-keygen", "-e", "-f", filepath.Join(m.sshDir, "id_ed25519.pub")).Output()
+	check(t, err)
+	conf := fmt.Sprintf(`
+LoadModule mod_sftp.c
+ServerType standalone
+DefaultServer on
+DefaultAddress 127.0.0.1
+Port %d
+UseIPv6 off
+UseReverseDNS off
+RootLogin on
+RequireValidShell off
+UseFtpUsers off
+DelayEngine off
+MaxInstances 100
+PidFile %[2]s/pid
+ScoreboardFile %[2]s/scoreboard
+ScoreboardMutex %[2]s/scoreboard.lock
+WtmpLog off
+TransferLog none
+AllowOverwrite on
+AllowStoreRestart on
+Umask 022
+SFTPEngine on
+SFTPHostKey %[3]s
+SFTPAuthMethods publickey
+SFTPAuthorizedUserKeys file:%[4]s
+`, m.port, m.dir, m.hostKey("ed25519"), m.write("keys", string(rfc4716)))
+	return m.serve("proftpd", "--nodaemon", "--config", m.write("proftpd.conf", conf))
+}
+
+//go:embed testdata/asyncssh_server.py
+var asyncSSHProgram string
+
+func startAsyncSSH(t testing.TB) *served {
+	t.Helper()
+	m := newMachine(t)
+	return m.serve("/usr/bin/python3", "-W", "ignore", m.write("server.py", asyncSSHProgram),
+		strconv.Itoa(m.port), m.hostKey("ed25519"), filepath.Join(m.home, ".ssh/authorized_keys"))
+}
+
+func startRclone(t testing.TB) *served {
+	t.Helper()
+	m := newMachine(t)
+	s := m.serve("rclone", "serve", "sftp", "--addr", m.addr(), "--key", m.hostKey("ed25519"), "--user", "root",
+		"--authorized-keys", filepath.Join(m.home, ".ssh/authorized_keys"), "--vfs-cache-mode", "writes",
+		"--cache-dir", filepath.Join(m.dir, "cache"), m.root())
+	s.root = "/"
+	return s
+}
+
+// startTinySSH runs a tinysshd for each connection, as inetd does.
+func startTinySSH(t testing.TB) *served {
+	t.Helper()
+	m := newMachine(t)
+	keys := filepath.Join(m.dir, "keys")
+	m.run("tinysshd-makekey", "-q", keys)
+	script := fmt.Sprintf("mount --bind '%s/passwd' /etc/passwd && chmod 644 /etc/passwd && exec \"$@\"", m.dir)
+	var log lockedBuffer
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("tinysshd:\n%s", log.String())
+		}
+	})
+	return m.serveConnections(func(ctx context.Context, c *net.TCPConn) {
+		f, err := c.File()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer f.Close()
+		cmd := exec.CommandContext(ctx, "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
+			"sh", "-c", script, "sh", "tinysshd", "-v", "-x", "sftp=/usr/lib/openssh/sftp-server", keys)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = f, f, &log, time.Second
+		_ = cmd.Run() // it ends with its client, or is killed
+	})
+}
+
+// trixieImage has what a container needs to be an OpenSSH server.
+const trixieImage = "sshfs-bridge-test-openssh"
+
+func startTrixie(t testing.TB) *served {
+	t.Helper()
+	m := newMachine(t)
+	build := exec.Command("docker", "build", "-q", "-t", trixieImage, "-")
+	build.Stdin = strings.NewReader("FROM debian:trixie-slim\n" +
+		"RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends openssh-server && mkdir -p /run/sshd\n")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("docker build: %v\n%s", err, out)
+	}
+	key := m.hostKey("ed25519")
+	name := filepath.Base(m.dir)
+	m.run("docker", "create", "--name", name, "--network", "host", "-v", m.dir+":"+m.dir, trixieImage,
+		"/usr/sbin/sshd", "-D", "-e", "-p", strconv.Itoa(m.port), "-o", "ListenAddress=127.0.0.1", "-h", key,
+		"-o", "AuthorizedKeysFile="+filepath.Join(m.home, ".ssh/authorized_keys"), "-o", "StrictModes=no",
+		"-o", "PermitRootLogin=yes", "-o", "MaxStartups=200", "-o", "UsePAM=no", "-o", "Subsystem=sftp internal-sftp")
+	s := &served{addr: m.addr(), sshDir: m.sshDir, dir: m.root(), root: m.root()}
+	s.start = func() {
+		t.Helper()
+		m.run("docker", "start", name)
+		m.answers(true)
+	}
+	s.stop = func() {
+		t.Helper()
+		m.run("docker", "kill", name)
+		m.answers(false)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			out, _ := exec.Command("docker", "logs", name).CombinedOutput()
+			t.Logf("%s", out[max(0, len(out)-8<<10):])
+		}
+		m.run("docker", "rm", "-f", name)
+	})
+	s.start()
+	return s
+}
+
+// moduleVersion gives the version of a module that this module requires.
+func moduleVersion(path string) func(testing.TB) string {
+	return func(t testing.TB) string {
+		t.Helper()
+		mod, err := os.ReadFile("../../go.mod")
+		check(t, err)
+		_, rest, ok := strings.Cut(string(mod), path+" ")
+		if !ok {
+			t.Fatalf("go.mod does not name %s", path)
+		}
+		return strings.Fields(rest)[0]
+	}
+}
