@@ -49,7 +49,7 @@ func (c *conn) ping(patience time.Duration) bool {
 	if _, err := c.Ping(ctx); err != nil {
 		return c.heard.Load() != before
 	}
-	c.link.r.noteRTT(time.Since(start))
+	c.link.r.notePing(time.Since(start))
 	c.heard.Store(time.Now().UnixNano())
 	return true
 }

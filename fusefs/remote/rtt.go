@@ -11,7 +11,7 @@ import (
 const rttSpan = 30 * time.Second
 
 // rttEstimate is what the way takes when nothing queues: the shortest round trip
-// seen. It follows a way that became longer at once when three round trips beside
+// seen. It follows a way that became longer at once when three signs of life beside
 // no data show it, and slowly otherwise: bulk data makes everything behind it
 // slow, and must not pass for a longer way.
 type rttEstimate struct {
@@ -50,7 +50,11 @@ func (e *rttEstimate) get() time.Duration {
 	return e.best
 }
 
-// noteRTT notes how long a request took that was alone on its channel.
-func (r *Remote) noteRTT(d time.Duration) {
+// noteRTT notes how long a request took. The server's disk may have had a part in
+// it, so it shows only how short the way can be.
+func (r *Remote) noteRTT(d time.Duration) { r.rtt.add(d, false) }
+
+// notePing notes how long a sign of life took, which no disk is asked for.
+func (r *Remote) notePing(d time.Duration) {
 	r.rtt.add(d, r.reads.inUse() == 0 && r.writes.inUse() == 0)
 }
