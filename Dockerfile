@@ -51,6 +51,8 @@ RUN for name in sshfs fusermount fusermount3 umount; do ln -s sshfs-bridge /usr/
  && ln -s /usr/local/bin/sshfs-bridge /usr/sbin/mount.fuse.sshfs
 
 ENV LANG=C.UTF-8
+# Says that this is a container, which decides where smbd listens (bridge.InContainer).
+ENV container=docker
 EXPOSE 139 445
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 CMD ["sshfs-bridge", "healthcheck"]
 ENTRYPOINT ["sshfs-bridge"]

@@ -13,15 +13,12 @@ import (
 	"strings"
 )
 
-// InContainer says whether this process runs in a Docker or Podman container.
-func InContainer() bool {
-	for _, f := range []string{"/.dockerenv", "/run/.containerenv"} {
-		if _, err := os.Stat(f); err == nil {
-			return true
-		}
-	}
-	return os.Getenv("container") != ""
-}
+// InContainer says whether this is the appliance's container: Docker decides
+// there who reaches smbd, and how the Mac's ports map to it. The image says so
+// with the variable that container managers have agreed upon
+// (systemd.io/CONTAINER_INTERFACE); traces of a container such as /.dockerenv
+// are not enough to listen on more than loopback.
+func InContainer() bool { return os.Getenv("container") != "" }
 
 func homeOf(name string) string {
 	u, err := user.Lookup(name)
