@@ -51,10 +51,12 @@ func reasonOf(err error) Reason {
 	switch {
 	case errors.As(err, &config):
 		return ReasonConfig
-	case errors.As(err, &host):
+	case errors.As(err, &host) && (host.Changed || host.Revoked):
 		return ReasonHostKey
 	case errors.Is(err, sshdial.ErrNeedsPerson), errors.Is(err, sshdial.ErrNoPerson):
-		return ReasonNeedsPerson
+		return ReasonNeedsPerson // an unknown host key that nobody was there to look at, too
+	case errors.As(err, &host):
+		return ReasonHostKey
 	case errors.As(err, &auth):
 		return ReasonLogin
 	case errors.Is(err, remote.ErrNotDirectory):

@@ -50,7 +50,7 @@ func dropinCommands(g *global) []*cobra.Command {
 			Hidden:             d.name == "fusermount3",
 			DisableFlagParsing: true,
 			RunE: func(c *cobra.Command, args []string) error {
-				o := dropin.Options{Stdin: g.stdin, Stdout: g.stdout, Stderr: g.stderr}
+				o := dropin.Options{Stdin: g.stdin, Stdout: g.stdout, Stderr: g.stderr, Version: buildVersion().Version}
 				if code := f(c.Context(), args, o); code != 0 {
 					return &codeError{code: code}
 				}

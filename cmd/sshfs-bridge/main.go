@@ -18,7 +18,7 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	if f, ok := dropin.Names()[filepath.Base(os.Args[0])]; ok {
-		return f(ctx, os.Args[1:], dropin.Options{})
+		return f(ctx, os.Args[1:], dropin.Options{Version: buildVersion().Version})
 	}
 	return execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 }

@@ -92,7 +92,7 @@ func classify(err error) fault {
 		return faultRefused
 	case errors.Is(err, sshdial.ErrNeedsPerson), errors.Is(err, sshdial.ErrNoPerson):
 		return faultPerson
-	case errors.As(err, &host), errors.As(err, &auth), errors.Is(err, sshdial.ErrNoSFTP):
+	case errors.As(err, &host), errors.As(err, &auth), errors.Is(err, sshdial.ErrNoSFTP), errors.Is(err, sshdial.ErrIncompatible):
 		return faultRefused
 	}
 	return faultTransient
