@@ -14,12 +14,10 @@ import (
 // Version is a release of Samba.
 type Version struct{ Major, Minor, Patch int }
 
-// The releases that the settings are known for. An older smbd is refused by
-// Validate; a newer one gets the settings of the newest.
-var (
-	oldestVersion = Version{4, 17, 0}
-	newestVersion = Version{4, 24, 0}
-)
+// oldestVersion is the first release that the settings are known for: Validate
+// refuses an older one. They are known up to 4.24, and a newer release gets the
+// settings of that one.
+var oldestVersion = Version{4, 17, 0}
 
 // String is the version as Samba writes it, 4.22.11.
 func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Patch) }
