@@ -206,7 +206,7 @@ func (a *appliance) waitHealthy(deadline time.Duration) {
 
 func (a *appliance) healthy(deadline time.Duration) error {
 	a.t.Helper()
-	for start := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+	for start := time.Now(); ; <-time.After(50 * time.Millisecond) {
 		out, err := a.execTry("sshfs-bridge", "healthcheck")
 		if err == nil {
 			return nil

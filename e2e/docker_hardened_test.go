@@ -134,6 +134,7 @@ func firstLine(s string) string {
 
 // processRights reads from /proc what the kernel lets each process do.
 func processRights(t *testing.T, a *appliance, mount string) {
+	t.Helper()
 	const sysAdmin = 21
 	capabilities := func(pid int, set string) (mask uint64) {
 		t.Helper()

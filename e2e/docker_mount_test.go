@@ -41,10 +41,12 @@ func TestDockerMount(t *testing.T) {
 	}
 
 	step("128 MB in and out, in the share and in the hub", func(t *testing.T) {
+		t.Helper()
 		putAndGet(t, "127.0.0.1", a.port, "media", "big.bin", filepath.Join(media, "big.bin"), 128<<20)
 		putAndGet(t, "127.0.0.1", a.port, "SSHFS Share", `media\small.bin`, filepath.Join(media, "small.bin"), 3<<20+1)
 	})
 	step("the share is listed", func(t *testing.T) {
+		t.Helper()
 		out, err := commandTry(t, time.Minute, "smbclient", "-N", "-L", "//127.0.0.1", "-p", strconv.Itoa(a.port))
 		if err != nil || !strings.Contains(out, "media") || !strings.Contains(out, "SSHFS Share") {
 			t.Errorf("%v\n%s", err, out)
