@@ -184,6 +184,13 @@ func dockerSSHD(t testing.TB, o testenv.SSHDOptions) *testenv.SSHD {
 	return testenv.StartSSHD(t, o)
 }
 
+// in is a for a subtest, whose failures are its own.
+func (a *appliance) in(t testing.TB) *appliance {
+	b := *a
+	b.t = t
+	return &b
+}
+
 // exec runs a command in the container.
 func (a *appliance) exec(args ...string) string {
 	a.t.Helper()

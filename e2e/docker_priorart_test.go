@@ -77,7 +77,7 @@ func TestDockerPriorArt(t *testing.T) {
 	}
 	smbDo(t, ip, 445, "SSHFS Share", "ls")
 	smbRefused(t, ip, 445, "SSHFS Share", "mkdir lost", "after the unmount")
-	t.Run("docker stop", func(t *testing.T) { a.t = t; a.stopsInTime() })
+	t.Run("docker stop", func(t *testing.T) { a.in(t).stopsInTime() })
 }
 
 // shell runs a line as it was typed, and returns what it prints.
