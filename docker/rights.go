@@ -11,7 +11,6 @@ func Capabilities() []Capability {
 		{"SYS_ADMIN", "mount(2): the remotes, the hub, smbd's own view of the file system"},
 		{"SETUID", "workers run as the owner of the SSH directory, smbd as the owner of the files"},
 		{"SETGID", "the same for groups"},
-		{"DAC_OVERRIDE", "making mount points in directories that are shut (0555) to root too"},
 		{"KILL", "ending a worker that hangs, which runs as another user"},
 	}
 }
