@@ -61,7 +61,9 @@ func (f *File) sendOne(ctx context.Context, o *op) error {
 			return nil
 		}
 	}
-	size := o.bytes()
+	f.mu.Lock()
+	size := o.bytes() // it may still grow, which is looked at again below
+	f.mu.Unlock()
 	if size > 0 {
 		if !f.room.tryAcquire(size) {
 			f.stripe()
