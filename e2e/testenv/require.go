@@ -32,6 +32,20 @@ var facilities = map[string]func() string{
 	"smbd":      needProgram("/usr/sbin/smbd", "samba"),
 	"smbclient": needProgram("smbclient", "smbclient"),
 	"sshfs":     needProgram("sshfs", "sshfs"),
+	"dropbear":  needProgram("dropbear", "dropbear-bin"),
+	"proftpd": func() string {
+		if _, err := os.Stat("/usr/lib/proftpd/mod_sftp.so"); err != nil {
+			return "no ProFTPD with mod_sftp (apt-get install proftpd-core proftpd-mod-crypto)"
+		}
+		return ""
+	},
+	"tinysshd": needProgram("tinysshd", "tinysshd"),
+	"asyncssh": func() string {
+		if err := exec.Command("/usr/bin/python3", "-c", "import asyncssh").Run(); err != nil {
+			return "no AsyncSSH (apt-get install python3-asyncssh)"
+		}
+		return ""
+	},
 	"docker": func() string {
 		if out, err := exec.Command("docker", "info").CombinedOutput(); err != nil {
 			return "no Docker engine: " + strings.TrimSpace(string(out))

@@ -3,6 +3,7 @@ package remote_test
 import (
 	"errors"
 	"io/fs"
+	"path"
 	"slices"
 	"time"
 
@@ -38,15 +39,9 @@ func (c *contract) names() {
 func (c *contract) links() {
 	ctx, r := c.t.Context(), c.remote
 	c.write("target", []byte("target"))
-	switch {
-	case c.kind.swapsLinks:
+	if c.kind.swapsLinks {
 		c.lack("symbolic links")
-	case c.kind.noSymlinks:
-		c.lack("symbolic links")
-		if err := r.Symlink(ctx, "target", "link"); err == nil || errors.Is(err, remote.ErrLinkDown) {
-			c.t.Errorf("symlink: %v", err)
-		}
-	default:
+	} else {
 		c.symlinks()
 	}
 	switch err := r.Link(ctx, "target", "second"); {
@@ -64,13 +59,17 @@ func (c *contract) links() {
 func (c *contract) symlinks() {
 	ctx, r := c.t.Context(), c.remote
 	check(c.t, r.Symlink(ctx, "target", "link"))
-	if got, err := r.Readlink(ctx, "link"); err != nil || got != "target" {
-		c.t.Errorf("readlink: %q, %v", got, err)
+	target, mode := "target", uint32(0o120000)
+	if c.kind.followsLinks {
+		target, mode = path.Join(c.root, "target"), 0o100000
+	}
+	if got, err := r.Readlink(ctx, "link"); err != nil || got != target {
+		c.t.Errorf("readlink: %q, %v; want %q", got, err, target)
 	}
 	c.is("symlink over what is there", r.Symlink(ctx, "target", "link"), fs.ErrExist)
 	a, err := r.Lstat(ctx, "link")
 	check(c.t, err)
-	if a.Mode&0o170000 != 0o120000 {
+	if a.Mode&0o170000 != mode {
 		c.t.Errorf("lstat of a link: mode %o", a.Mode)
 	}
 	a, err = r.Stat(ctx, "link")
@@ -88,6 +87,11 @@ func (c *contract) symlinks() {
 			c.t.Errorf("times of a link: %+v, %v", a, err)
 		}
 	}
+	entries, err := r.ReadDir(ctx, "")
+	check(c.t, err)
+	if !slices.ContainsFunc(entries, func(e remote.Entry) bool { return e.Name == "link" && e.Attrs.Mode&0o170000 == 0o120000 }) {
+		c.t.Errorf("a link is no link in the listing")
+	}
 	check(c.t, r.Symlink(ctx, "nowhere", "dangling"))
 	_, err = r.Stat(ctx, "dangling")
 	c.is("stat of a link that leads nowhere", err, fs.ErrNotExist)
@@ -99,12 +103,7 @@ func (c *contract) symlinks() {
 func (c *contract) attributes() {
 	ctx, r := c.t.Context(), c.remote
 	c.write("attrs", []byte("attributes"))
-	want := remote.Attrs{Valid: sftp.AttrTimes, Atime: 1_100_000_000, Mtime: 1_000_000_000}
-	if c.kind.noModes {
-		c.lack("permission bits")
-	} else {
-		want.Valid, want.Mode = want.Valid|sftp.AttrMode, 0o640
-	}
+	want := remote.Attrs{Valid: sftp.AttrTimes | sftp.AttrMode, Mode: 0o640, Atime: 1_100_000_000, Mtime: 1_000_000_000}
 	compare := func(how string) {
 		c.t.Helper()
 		a, err := r.Lstat(ctx, "attrs")
@@ -112,7 +111,7 @@ func (c *contract) attributes() {
 		if a.Mtime != want.Mtime || !c.kind.noAtime && a.Atime != want.Atime {
 			c.t.Errorf("%s: times %d and %d, want %d and %d", how, a.Atime, a.Mtime, want.Atime, want.Mtime)
 		}
-		if !c.kind.noModes && a.Mode&0o7777 != want.Mode {
+		if a.Mode&0o7777 != want.Mode {
 			c.t.Errorf("%s: mode %o, want %o", how, a.Mode, want.Mode)
 		}
 		if a.Size != uint64(len("attributes")) {
@@ -133,12 +132,8 @@ func (c *contract) attributes() {
 	if c.kind.noAtime {
 		c.lack("times of access")
 	}
-	if c.kind.noTruncate {
-		c.lack("truncating what is not open")
-	} else {
-		check(c.t, r.Setstat(ctx, "attrs", remote.Attrs{Valid: sftp.AttrSize, Size: 4}))
-		c.holds("attrs", []byte("ATTR"))
-	}
+	check(c.t, r.Setstat(ctx, "attrs", remote.Attrs{Valid: sftp.AttrSize, Size: 4}))
+	c.holds("attrs", []byte("ATTR"))
 	now := uint32(time.Now().Unix())
 	c.write("recent", nil)
 	if a, err := r.Lstat(ctx, "recent"); err != nil || a.Mtime+60 < now || a.Mtime > now+60 {
@@ -165,16 +160,8 @@ func (c *contract) removedWhileOpen() {
 	check(c.t, err)
 	check(c.t, c.remote.Remove(ctx, "gone"))
 	got, err := readAll(ctx, f, len(data), 100_000, 2)
-	switch {
-	case !c.kind.diesWithFile:
-		check(c.t, err)
-		same(c.t, "a removed file", got, data)
-	case err == nil:
-		same(c.t, "a removed file", got, data)
-		fallthrough
-	default:
-		c.lack("open files that are removed")
-	}
+	check(c.t, err)
+	same(c.t, "a removed file", got, data)
 	f.Close(ctx)
 	_, err = c.remote.Lstat(ctx, "gone")
 	c.is("lstat of a removed file", err, fs.ErrNotExist)
@@ -211,11 +198,11 @@ func (c *contract) copyOnServer() {
 }
 
 // killed ends the server in the middle of a copy, in both directions, and starts it
-// again. A server that loses what it had acknowledged must be found out.
+// again.
 func (c *contract) killed() {
 	c.t.Helper()
 	ctx := c.t.Context()
-	data := random(14, 6<<20)
+	data := random(14, 4<<20)
 	c.write("in", data)
 	in, _, err := c.remote.Open(ctx, "in", forRead, 0)
 	check(c.t, err)
@@ -228,20 +215,14 @@ func (c *contract) killed() {
 			c.start()
 		}
 		n, err := in.ReadAt(ctx, buf, int64(off))
-		if n < len(buf) && !c.kind.notDurable {
+		if n < len(buf) {
 			c.t.Fatalf("read at %d: %d bytes, %v", off, n, err)
 		}
-		if err := out.WriteAt(ctx, buf, int64(off)); err != nil && !c.kind.notDurable {
-			c.t.Fatalf("write at %d: %v", off, err)
-		}
+		check(c.t, out.WriteAt(ctx, buf, int64(off)))
 	}
 	_, err = out.Close(ctx)
-	in.Close(ctx)
-	if c.kind.notDurable {
-		c.lack("keeping what it acknowledged")
-		c.is("close of a file of which something was lost", err, remote.ErrChanged)
-		return
-	}
+	check(c.t, err)
+	_, err = in.Close(ctx)
 	check(c.t, err)
 	c.holds("out", data)
 	if s := c.remote.Status(); s.Counters.Reconnects == 0 || s.Counters.Resumed < 2 {
@@ -249,41 +230,52 @@ func (c *contract) killed() {
 	}
 }
 
-// stripes copies a file over a long way, with one data channel and with as many as the
-// server lets us have.
+// stripes copies a file over a long way, with one data channel and with as many as
+// the server lets us have. How many a link takes depends on what its windows, and
+// not a busy processor, limit: only some kinds must show it, and may try again.
 func (c *contract) stripes(found *finding) {
 	c.t.Helper()
-	ctx := c.t.Context()
-	const rtt = 30 * time.Millisecond
-	size := 12 << 20
+	c.proxy.SetDelay(40 * time.Millisecond)
+	size := 2 << 20
 	if c.kind.slow {
-		size = 512 << 10
+		size = 256 << 10
 	}
-	data := random(15, size)
-	for _, o := range []remote.Options{{MaxChannels: 2, MaxConnections: 1}, {}} {
-		c.proxy.SetDelay(0)
-		c.remote = c.connect(o)
-		c.proxy.SetDelay(rtt / 2)
-		f, _, err := c.remote.Open(ctx, "long way", forWrite, 0o644)
-		check(c.t, err)
-		check(c.t, writeAll(ctx, f, data, 1<<20))
-		_, err = f.Close(ctx)
-		check(c.t, err)
-		f, _, err = c.remote.Open(ctx, "long way", forRead, 0)
-		check(c.t, err)
-		got, err := readAll(ctx, f, len(data), 512<<10, 16)
-		check(c.t, err)
-		same(c.t, "over a long way", got, data)
-		f.Close(ctx)
-		switch s := c.remote.Status(); {
-		case o.MaxChannels == 2 && s.Channels > 2:
-			c.t.Errorf("%d channels, two are allowed", s.Channels)
-		case o.MaxChannels == 0 && s.Channels < 3 && !c.kind.slow:
-			c.t.Errorf("the link did not grow: %d channels on %d connections", s.Channels, s.Connections)
-		case found.sessions < 8 && s.Channels > found.sessions*s.Connections:
-			c.t.Errorf("%d channels on %d connections of %d sessions", s.Channels, s.Connections, found.sessions)
+	c.connect(remote.Options{MaxChannels: 2, MaxConnections: 1})
+	c.longWay(random(15, size))
+	if s := c.remote.Status(); s.Channels > 2 {
+		c.t.Errorf("%d channels, 2 are allowed", s.Channels)
+	}
+	c.connect(remote.Options{})
+	c.longWay(random(16, 2*size))
+	s := c.remote.Status()
+	for range 5 {
+		if !c.kind.grows || s.Channels > 2 || s.Connections > 1 {
+			break
 		}
+		c.longWay(random(17, 8<<20))
+		s = c.remote.Status()
 	}
-	c.proxy.SetDelay(0)
-	c.holds("long way", data)
+	if c.kind.grows && s.Channels < 3 && s.Connections < 2 {
+		c.t.Errorf("the link did not grow: %d channels on %d connections", s.Channels, s.Connections)
+	}
+	if s.Channels > found.sessions*s.Connections {
+		c.t.Errorf("%d channels on %d connections of %d sessions", s.Channels, s.Connections, found.sessions)
+	}
+}
+
+// longWay writes and reads a file, with as much in flight as read-ahead has.
+func (c *contract) longWay(data []byte) {
+	c.t.Helper()
+	ctx := c.t.Context()
+	f, _, err := c.remote.Open(ctx, "long way", forWrite, 0o644)
+	check(c.t, err)
+	check(c.t, writeAll(ctx, f, data, 1<<20))
+	_, err = f.Close(ctx)
+	check(c.t, err)
+	f, _, err = c.remote.Open(ctx, "long way", forRead, 0)
+	check(c.t, err)
+	got, err := readAll(ctx, f, len(data), 1<<20, 32)
+	check(c.t, err)
+	same(c.t, "over a long way", got, data)
+	f.Close(ctx)
 }
