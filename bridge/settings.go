@@ -73,7 +73,7 @@ func mountSettings() []mountSetting {
 
 var (
 	cacheModes   = []string{"default", "strict", "off"}
-	symlinkModes = []string{"xsym", "resolve", "raw"}
+	symlinkModes = []string{"xsym", "resolve", "contained", "raw", "follow", "transform", "transform-contained"}
 )
 
 // Set gives the setting called key (as in a file: "smb.ports") new values.

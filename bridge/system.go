@@ -9,6 +9,7 @@ import (
 	"sshfs-bridge/bridge/mounttree"
 	"sshfs-bridge/bridge/worker"
 	"sshfs-bridge/fusefs"
+	"sshfs-bridge/fusefs/vfs"
 )
 
 // system is the machine as the supervisor needs it: the mount tree, the
@@ -122,7 +123,7 @@ func resolveSpec(m api.MountSpec, c *Config) api.MountSpec {
 	if m.Symlinks == "" {
 		m.Symlinks = "xsym"
 		if m.Mountpoint != "" {
-			m.Symlinks = "raw"
+			m.Symlinks = string(vfs.SymlinksContained)
 		}
 	}
 	return m

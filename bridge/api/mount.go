@@ -36,8 +36,11 @@ type MountSpec struct {
 	// Cache is "default", "strict" or "off"; empty is "default".
 	Cache string `json:"cache,omitempty"`
 	// Symlinks is "xsym" (as a Mac reads them), "resolve" (the target, inside
-	// the tree only) or "raw" (as sshfs shows them); empty is "xsym" for a
-	// share and "raw" for a drop-in.
+	// the tree only), "contained" (as sshfs shows them: links that are absolute
+	// or have a ".." cannot be followed), "raw" (as they are), "follow" (the
+	// server follows them), "transform" (raw, with absolute targets inside the
+	// tree made relative) or "transform-contained"; empty is "xsym" for a share
+	// and "contained" for a drop-in.
 	Symlinks string `json:"symlinks,omitempty"`
 	// Mountpoint puts the mount somewhere other than in the hub. Such a
 	// mount has no share of its own, and it is not kept over a restart.

@@ -133,10 +133,10 @@ func ownerOptions() []option {
 		valued("uidfile", kindText, "FILE", noEffect, "ids are not mapped by a file: see uid and gid", nil),
 		valued("gidfile", kindText, "FILE", noEffect, "ids are not mapped by a file: see uid and gid", nil),
 		valued("nomap", kindText, "TYPE", noEffect, "ids are not mapped by a file: see uid and gid", oneOf("nomap", "ignore", "error")),
-		word("follow_symlinks", honoured, "show what a link leads to, inside the remote directory only", func(p *plan) { p.spec.Symlinks = "resolve" }),
-		word("transform_symlinks", noEffect, "links are shown with their targets as the server has them", nil),
-		word("contain_symlinks", noEffect, "links are shown with their targets as the server has them", nil),
-		word("no_contain_symlinks", always, "links are shown with their targets as the server has them", nil),
+		word("follow_symlinks", honoured, "show what the server finds behind a link", func(p *plan) { p.follow = true }),
+		word("transform_symlinks", honoured, "make absolute targets inside the remote directory relative", func(p *plan) { p.transform = true }),
+		word("contain_symlinks", honoured, "no link that is absolute or has \"..\" can be followed (the default)", func(p *plan) { p.uncontained = false }),
+		word("no_contain_symlinks", honoured, "links lead where the server says: only for servers that are trusted fully", func(p *plan) { p.uncontained = true }),
 	}
 }
 

@@ -20,7 +20,7 @@ func id(n uint32) *uint32 { return &n }
 
 // spec is what every plan of these tests has.
 func spec(change func(*api.MountSpec)) api.MountSpec {
-	s := api.MountSpec{Remote: "host:", Mountpoint: "/mnt", Symlinks: "raw", RemoteIDs: true}
+	s := api.MountSpec{Remote: "host:", Mountpoint: "/mnt", Symlinks: "contained", RemoteIDs: true}
 	if change != nil {
 		change(&s)
 	}
@@ -64,7 +64,13 @@ func TestParse_spec(t *testing.T) {
 			s.Cache = "strict"
 		}),
 		"-o direct_io,dir_cache=no host: /mnt": spec(func(s *api.MountSpec) { s.Cache = "off" }),
-		"-o follow_symlinks host: /mnt":        spec(func(s *api.MountSpec) { s.Symlinks = "resolve" }),
+		"-o follow_symlinks host: /mnt":        spec(func(s *api.MountSpec) { s.Symlinks = "follow" }),
+		"-o no_contain_symlinks host: /mnt":    spec(func(s *api.MountSpec) { s.Symlinks = "raw" }),
+		"-o transform_symlinks host: /mnt":     spec(func(s *api.MountSpec) { s.Symlinks = "transform-contained" }),
+		"-o no_contain_symlinks,transform_symlinks host: /mnt": spec(func(s *api.MountSpec) { s.Symlinks = "transform" }),
+		// The last one wins.
+		"-o no_contain_symlinks,contain_symlinks host: /mnt": spec(nil),
+		"-o contain_symlinks,no_contain_symlinks host: /mnt": spec(func(s *api.MountSpec) { s.Symlinks = "raw" }),
 		"[2001:db8::1]: /mnt":                  spec(func(s *api.MountSpec) { s.Remote = "[2001:db8::1]:" }),
 		"bob@[::1]:/a:b /mnt":                  spec(func(s *api.MountSpec) { s.Remote = "bob@[::1]:/a:b" }),
 		"-- host: /mnt":                        spec(nil),

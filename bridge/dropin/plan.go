@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"sshfs-bridge/bridge/api"
+	"sshfs-bridge/fusefs/vfs"
 )
 
 // plan is what a command line of sshfs asks for.
@@ -19,6 +20,8 @@ type plan struct {
 	maxRead                        int
 	fsname                         string
 	mountFlags                     uintptr // MS_NOEXEC and the like
+
+	follow, transform, uncontained bool // symlinks
 
 	nonempty      bool
 	passwordStdin bool
@@ -55,9 +58,27 @@ func (p *plan) finish() {
 	}
 	// sshfs shows the remote's ids unless it is told otherwise.
 	p.spec.RemoteIDs = p.spec.UID == nil && p.spec.GID == nil
-	if p.spec.Symlinks == "" {
-		p.spec.Symlinks = "raw"
+	p.spec.Symlinks = string(p.symlinks())
+}
+
+// symlinks is how links are shown: contained unless the command line says
+// otherwise, as with sshfs since 3.7.6.
+func (p *plan) symlinks() vfs.SymlinkMode {
+	switch {
+	case p.follow:
+		if p.uncontained {
+			p.note("-o no_contain_symlinks has no effect with follow_symlinks: links that the server cannot follow are contained")
+		}
+		return vfs.SymlinksFollow
+	case p.transform && p.uncontained:
+		return vfs.SymlinksTransform
+	case p.transform:
+		p.note("-o transform_symlinks makes targets with \"..\", which cannot be followed without -o no_contain_symlinks")
+		return vfs.SymlinksTransformContained
+	case p.uncontained:
+		return vfs.SymlinksRaw
 	}
+	return vfs.SymlinksContained
 }
 
 // source is what the mount table shows.

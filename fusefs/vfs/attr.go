@@ -163,14 +163,14 @@ func (n *node) sameType(mode uint32) bool { return n.attr.Mode&modeType == mode&
 // which is a new one when the name is new or of another type.
 func (f *FS) adopt(dir *node, name string, a Attrs, since uint64, at time.Time) (n *node, changed bool) {
 	c := dir.dir.children[name]
-	if c != nil && c.target != nil && a.Mode&modeType == modeLink {
+	if c != nil && c.behindLink() && a.Mode&modeType == modeLink {
 		if a.Mtime == c.own.Mtime && a.Size == c.own.Size || c.tick > since {
 			// It shows where it leads; what that looks like, its own path tells.
 			return c, false
 		}
 		// It leads elsewhere now.
 	}
-	if c != nil && (c.target != nil || !c.sameType(a.Mode)) {
+	if c != nil && (c.behindLink() || !c.sameType(a.Mode)) {
 		if c.tick > since {
 			return c, false
 		}
@@ -217,12 +217,17 @@ func (f *FS) refresh(ctx context.Context, n *node) error {
 	for try := 0; ; try++ {
 		f.mu.Lock()
 		path, err := f.path(n)
+		followed := n.followed
 		since, at := f.tick, time.Now()
 		f.mu.Unlock()
 		if err != nil {
 			return err
 		}
-		a, err := f.r.Lstat(ctx, path)
+		look := f.r.Lstat
+		if followed {
+			look = f.r.Stat
+		}
+		a, err := look(ctx, path)
 		if err == nil {
 			err = checkAttrs(&a)
 		}

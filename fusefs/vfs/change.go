@@ -27,7 +27,7 @@ func (f *FS) Symlink(ctx context.Context, parent uint64, shown, target string) (
 	if f.opts.ReadOnly {
 		return Node{}, syscall.EROFS
 	}
-	if len(target) > 4095 {
+	if len(target) > maxTarget {
 		return Node{}, syscall.ENAMETOOLONG
 	}
 	d, name, path, err := f.place(parent, shown)
@@ -166,7 +166,7 @@ func (f *FS) remove(ctx context.Context, parent uint64, shown string, do func(co
 	f.mu.Lock()
 	c := d.dir.children[name]
 	below := f.belowLink(d)
-	linked := c != nil && c.target != nil
+	linked := c != nil && c.behindLink()
 	f.mu.Unlock()
 	if below {
 		return syscall.EPERM
@@ -343,48 +343,6 @@ func (f *FS) Access(ctx context.Context, ino uint64, mask uint32) error {
 		return syscall.EACCES
 	}
 	return nil
-}
-
-// Readlink gives a link's target, in one round trip and then from memory while
-// the attributes are fresh.
-func (f *FS) Readlink(ctx context.Context, ino uint64) (string, error) {
-	f.mu.Lock()
-	n, err := f.get(ino)
-	if err != nil {
-		f.mu.Unlock()
-		return "", err
-	}
-	if n.attr.Mode&modeType != modeLink {
-		f.mu.Unlock()
-		return "", syscall.EINVAL
-	}
-	if n.link != "" && !f.strict() && time.Since(n.linkAt) < f.opts.AttrTTL {
-		defer f.mu.Unlock()
-		return n.link, nil
-	}
-	path, err := f.path(n)
-	f.mu.Unlock()
-	if err != nil {
-		return "", err
-	}
-	target, err := f.r.Readlink(ctx, path)
-	if err != nil {
-		if linkTrouble(err) {
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			if n.link != "" {
-				return n.link, nil
-			}
-		}
-		return "", err
-	}
-	if target == "" || len(target) > 4095 {
-		return "", syscall.EIO
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	n.link, n.linkAt = target, time.Now()
-	return target, nil
 }
 
 // CopyRange copies within the server, without the data passing here. It queues

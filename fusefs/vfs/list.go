@@ -72,7 +72,7 @@ func (f *FS) startList(d *node) *listFetch {
 		}
 		f.walkOn(d, l, err)
 		l.err = err
-		if f.opts.Symlinks == SymlinksResolve {
+		if f.followsLinks() {
 			f.mu.Unlock()
 			f.resolveAll(ctx, d)
 			f.mu.Lock()

@@ -36,8 +36,10 @@ type node struct {
 	// link is what Readlink told, and linkAt when.
 	link   string
 	linkAt time.Time
-	// target is where a resolved link leads ("" when it is not resolved).
+	// target is where a resolved link leads, nil when it is not resolved.
 	target *string
+	// followed says that the node shows what the server finds behind a link.
+	followed bool
 	// tried says that it was looked where the link leads, own what the link
 	// itself looked like then.
 	tried bool
@@ -88,6 +90,9 @@ type fileState struct {
 	// kernelSize is what the kernel was last told of the size.
 	spans []*span // guarded by spanCache.mu instead
 }
+
+// behindLink says that the node shows what a link leads to.
+func (n *node) behindLink() bool { return n.target != nil || n.followed }
 
 func (n *node) dirty() bool {
 	return n.file != nil && (n.file.changes != n.file.saved || n.file.writing > 0)

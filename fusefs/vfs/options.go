@@ -3,6 +3,7 @@ package vfs
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -34,27 +35,49 @@ func ParseCacheMode(s string) (CacheMode, error) {
 // SymlinkMode says how a remote symbolic link is shown.
 type SymlinkMode string
 
-// The symlink modes. The zero value is SymlinksRaw.
+// The symlink modes. The zero value is SymlinksContained. In SymlinksRaw and
+// SymlinksTransform a hostile server decides where on this machine a link leads;
+// in all others no link of its leads out of the mount.
 const (
+	// SymlinksContained shows links as links; one whose target is absolute or has
+	// a ".." in it cannot be read or followed (EPERM), as with sshfs's
+	// contain_symlinks.
+	SymlinksContained SymlinkMode = "contained"
 	// SymlinksRaw shows links as links, with their targets as they are.
 	SymlinksRaw SymlinkMode = "raw"
+	// SymlinksTransform is SymlinksRaw, but absolute targets inside the tree are
+	// made relative.
+	SymlinksTransform SymlinkMode = "transform"
+	// SymlinksTransformContained makes absolute targets inside the tree relative,
+	// and then contains them.
+	SymlinksTransformContained SymlinkMode = "transform-contained"
+	// SymlinksFollow has the server follow every link, also out of the tree there;
+	// one that leads to nothing is shown as a link, contained.
+	SymlinksFollow SymlinkMode = "follow"
 	// SymlinksXSym shows links as the small files that a Mac reads as links,
 	// and turns such a file into a link when it is closed.
 	SymlinksXSym SymlinkMode = "xsym"
 	// SymlinksResolve shows the target where it is inside the tree, and the
-	// link itself elsewhere.
+	// link itself, contained, elsewhere.
 	SymlinksResolve SymlinkMode = "resolve"
 )
 
-// ParseSymlinkMode reads a symlink mode; empty is SymlinksRaw.
+// SymlinkModes are all symlink modes.
+func SymlinkModes() []SymlinkMode {
+	return []SymlinkMode{
+		SymlinksXSym, SymlinksResolve, SymlinksContained, SymlinksRaw, SymlinksFollow, SymlinksTransform, SymlinksTransformContained,
+	}
+}
+
+// ParseSymlinkMode reads a symlink mode; empty is SymlinksContained.
 func ParseSymlinkMode(s string) (SymlinkMode, error) {
-	switch m := SymlinkMode(s); m {
-	case "":
-		return SymlinksRaw, nil
-	case SymlinksRaw, SymlinksXSym, SymlinksResolve:
+	if s == "" {
+		return SymlinksContained, nil
+	}
+	if m := SymlinkMode(s); slices.Contains(SymlinkModes(), m) {
 		return m, nil
 	}
-	return "", fmt.Errorf("symlink mode %q: want raw, xsym or resolve", s)
+	return "", fmt.Errorf("symlink mode %q: want one of %q", s, SymlinkModes())
 }
 
 // Options is what a filesystem is made of. Every zero value means the default
@@ -70,7 +93,7 @@ type Options struct {
 	Cache CacheMode
 	// AttrTTL is how long attributes and listings are trusted (20 s).
 	AttrTTL time.Duration
-	// Symlinks is SymlinksRaw when empty.
+	// Symlinks is SymlinksContained when empty.
 	Symlinks SymlinkMode
 	// SMBNames shows names that SMB cannot carry, or that a Mac would take for
 	// one another, in a form that it can; it follows from SymlinksXSym.
@@ -114,7 +137,7 @@ func (o Options) withDefaults() Options {
 		o.AttrTTL = 20 * time.Second
 	}
 	if o.Symlinks == "" {
-		o.Symlinks = SymlinksRaw
+		o.Symlinks = SymlinksContained
 	}
 	if o.Symlinks == SymlinksXSym {
 		o.SMBNames = true

@@ -22,6 +22,8 @@ type OpenFlags = remote.OpenFlags
 // *remote.Remote.
 type Remote interface {
 	Lstat(ctx context.Context, path string) (Attrs, error)
+	// Stat follows links on the server.
+	Stat(ctx context.Context, path string) (Attrs, error)
 	ReadDir(ctx context.Context, path string) ([]Entry, error)
 	Mkdir(ctx context.Context, path string, mode uint32) error
 	Rmdir(ctx context.Context, path string) error

@@ -11,10 +11,10 @@ import (
 // maxLinks bounds the links on one way, as the kernel does.
 const maxLinks = 40
 
-// resolve finds out where a link leads, in SymlinksResolve, and makes the node
-// show what is there. A link that leads out of the tree, to nothing or in a
-// circle stays a link. Nothing is taken from the target's text alone: each step is
-// looked at on the server.
+// resolve finds out where a link leads, in SymlinksResolve and SymlinksFollow, and
+// makes the node show what is there. A link that leads to nothing, in a circle
+// or (SymlinksResolve) out of the tree stays a link. Nothing is taken from the
+// target's text alone: the server follows it, or each step is looked at there.
 func (f *FS) resolve(ctx context.Context, n *node) {
 	f.mu.Lock()
 	p, err := f.path(n)
@@ -22,6 +22,10 @@ func (f *FS) resolve(ctx context.Context, n *node) {
 	todo := f.unresolved(n)
 	f.mu.Unlock()
 	if !todo || err != nil {
+		return
+	}
+	if f.opts.Symlinks == SymlinksFollow {
+		f.followOnServer(ctx, n, p, since)
 		return
 	}
 	target, a, ok := f.follow(ctx, p)
@@ -45,9 +49,34 @@ func (f *FS) resolve(ctx context.Context, n *node) {
 	n.setType(a.Mode)
 }
 
+// followOnServer makes a link's node show what the server finds behind it.
+func (f *FS) followOnServer(ctx context.Context, n *node, p string, since uint64) {
+	a, err := f.r.Stat(ctx, p)
+	if err == nil {
+		err = checkAttrs(&a)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n.gone || n.tick > since || !f.unresolved(n) {
+		return
+	}
+	n.tried = ctx.Err() == nil
+	if err != nil || a.Mode&modeType == modeLink {
+		return
+	}
+	n.followed, n.own = true, n.attr
+	n.attr = a
+	n.setType(a.Mode)
+}
+
 // unresolved says that nobody has looked yet where a link leads. FS.mu is held.
 func (f *FS) unresolved(n *node) bool {
-	return f.opts.Symlinks == SymlinksResolve && n.attr.Mode&modeType == modeLink && !n.tried
+	return f.followsLinks() && n.attr.Mode&modeType == modeLink && !n.tried
+}
+
+// followsLinks says that links are shown as what they lead to.
+func (f *FS) followsLinks() bool {
+	return f.opts.Symlinks == SymlinksResolve || f.opts.Symlinks == SymlinksFollow
 }
 
 // follow gives the path, free of links, to which a link leads.
@@ -112,17 +141,19 @@ func dirOf(p string) string {
 // insideRoot gives what follows the root in an absolute target.
 func (f *FS) insideRoot(target string) (string, bool) {
 	rooted, ok := f.r.(Rooted)
-	if !ok {
+	if !ok || !strings.HasPrefix(target, "/") {
 		return "", false
 	}
-	root := rooted.RealRoot()
-	if root == "" {
-		return "", false
+	for _, root := range []string{rooted.RealRoot(), rooted.Root()} {
+		switch rest, below := strings.CutPrefix(target, strings.TrimSuffix(root, "/")+"/"); {
+		case root == "":
+		case target == root:
+			return ".", true
+		case below:
+			return rest, true
+		}
 	}
-	if target == root {
-		return ".", true
-	}
-	return strings.CutPrefix(target, strings.TrimSuffix(root, "/")+"/")
+	return "", false
 }
 
 // resolveAll resolves the links that a listing showed, several at a time.
@@ -148,8 +179,8 @@ func (f *FS) resolveAll(ctx context.Context, d *node) {
 	g.Wait()
 }
 
-// belowLink says that a directory is reached through a resolved link: removing
-// something there would empty the link's target. FS.mu is held.
+// belowLink says that a directory is reached through a link that SymlinksResolve
+// resolved: removing something there would empty the link's target. FS.mu is held.
 func (f *FS) belowLink(d *node) bool {
 	for ; d != nil; d = d.parent {
 		if d.target != nil {

@@ -65,8 +65,12 @@ func keepHead(head, data []byte, off int64) []byte {
 }
 
 // Rooted is what a Remote may tell besides: the path of its root on the server,
-// by which absolute targets inside the tree are recognised.
-type Rooted interface{ RealRoot() string }
+// as it was named and without links, by which absolute targets inside the tree
+// are recognised.
+type Rooted interface {
+	Root() string
+	RealRoot() string
+}
 
 // openLink opens a link that is shown as a file.
 func (f *FS) openLink(ctx context.Context, n *node, flags uint32) (Opened, error) {
@@ -77,7 +81,7 @@ func (f *FS) openLink(ctx context.Context, n *node, flags uint32) (Opened, error
 		// It is replaced, never written into.
 		return Opened{}, syscall.EACCES
 	}
-	target, err := f.Readlink(ctx, n.ino)
+	target, err := f.readlink(ctx, n.ino)
 	if err != nil {
 		return Opened{}, err
 	}
@@ -99,22 +103,11 @@ func (f *FS) openLink(ctx context.Context, n *node, flags uint32) (Opened, error
 // relativeTarget makes an absolute target inside the tree relative: the server's
 // root is not the Mac's.
 func (f *FS) relativeTarget(linkPath, target string) string {
-	rooted, ok := f.r.(Rooted)
-	if !ok || !strings.HasPrefix(target, "/") {
-		return target
-	}
-	root := rooted.RealRoot()
-	if root == "" {
-		return target
-	}
-	clean := path.Clean(target)
-	rest, inside := strings.CutPrefix(clean, strings.TrimSuffix(root, "/")+"/")
-	if clean == root {
-		rest, inside = "", true
-	}
+	rest, inside := f.insideRoot(path.Clean(target))
 	if !inside {
 		return target
 	}
+	rest = strings.TrimPrefix(rest, ".")
 	up := strings.Repeat("../", strings.Count(linkPath, "/"))
 	if rel := up + rest; rel != "" {
 		return strings.TrimSuffix(rel, "/")
