@@ -62,7 +62,7 @@ func (r *Remote) Retry() {
 	r.hold = time.Time{}
 	r.pauses.reset()
 	if r.state == StateDown {
-		r.attempts, r.failures = 0, 0
+		r.attempts, r.failures, r.lostAt = 0, 0, time.Time{}
 		r.setStateLocked(StateDegraded, r.cause)
 	}
 	if r.state == StateDegraded {

@@ -25,8 +25,10 @@
 // # What is promised
 //
 //   - An operation on a path ends within PathTimeout, and at once while the link
-//     is known to be down: after the first failed attempt to reconnect, after
-//     LossGrace, or after another one timed out with no sign of life since.
+//     is known to be down: after a failed attempt to connect, after LossGrace,
+//     or after another one timed out with no sign of life since (which is asked
+//     for each second). It waits for the first connection, for one that is made
+//     on demand, and for a person's attempt.
 //   - An operation on an open file ends after DataTimeout without progress, and
 //     waits as long for a lost connection. A request that is merely behind others
 //     in the server's queue is not late. Where a connection falls silent, both

@@ -71,7 +71,7 @@ func (c *conn) awaits() bool {
 // channels and connections without use.
 func (l *link) monitor() {
 	o := l.r.o
-	tick := time.NewTicker(min(o.KeepaliveInterval/5, o.DataTimeout/10, max(o.ChannelIdle/4, time.Millisecond)))
+	tick := time.NewTicker(min(probePause, o.KeepaliveInterval/5, o.DataTimeout/10, max(o.ChannelIdle/4, time.Millisecond)))
 	defer tick.Stop()
 	for {
 		select {
@@ -80,6 +80,7 @@ func (l *link) monitor() {
 			return
 		}
 		l.expire(time.Now())
+		l.probe(time.Now())
 		l.trim(time.Now())
 		l.refill()
 		l.r.tune()

@@ -19,9 +19,10 @@ type link struct {
 	control *channel // for paths; set (under mu) before the link is shown to anybody
 	started time.Time
 
-	// stalledAt is when (Unix nanoseconds) an operation on a path timed out
-	// without a sign of life; until the next sign others fail at once.
+	// stalledAt is when (Unix nanoseconds) an operation on a path began that
+	// timed out without a sign of life; until the next sign others fail at once.
 	stalledAt atomic.Int64
+	probed    time.Time // when that sign was last asked for; of the monitor alone
 
 	dataCount atomic.Int64 // data channels, as tune found them
 	growing   atomic.Bool

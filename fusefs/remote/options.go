@@ -23,8 +23,8 @@ type Options struct {
 	// DialTimeout bounds one attempt to connect that asks no person (15 s).
 	DialTimeout time.Duration
 	// LossGrace is how long after a loss operations on paths still wait for the
-	// first attempt to reconnect, before they fail at once (1.5 s; below 0
-	// none).
+	// first attempt to reconnect, before they fail at once (1.5 s and what a
+	// login takes over the way; below 0 none).
 	LossGrace time.Duration
 	// KeepaliveInterval is the silence after which the server is asked for a
 	// sign of life, and the time it has to give one; two missing in a row end

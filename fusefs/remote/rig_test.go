@@ -105,6 +105,12 @@ func newRig(t testing.TB, so testenv.CountOptions, o remote.Options) *rig {
 
 func unconnected(t testing.TB, so testenv.CountOptions, o remote.Options) *rig {
 	t.Helper()
+	return unconnectedBy(t, so, o, func(d *rigDialer) remote.Dialer { return d })
+}
+
+// unconnectedBy is unconnected with a Dialer made of the rig's.
+func unconnectedBy(t testing.TB, so testenv.CountOptions, o remote.Options, dialer func(*rigDialer) remote.Dialer) *rig {
+	t.Helper()
 	testenv.NoLeaks(t)
 	g := &rig{t: t, dir: t.TempDir()}
 	if so.Dir == "" {
@@ -112,7 +118,7 @@ func unconnected(t testing.TB, so testenv.CountOptions, o remote.Options) *rig {
 	}
 	g.server = testenv.NewCountServer(t, so)
 	g.dialer = &rigDialer{server: g.server}
-	o.Dialer = g.dialer
+	o.Dialer = dialer(g.dialer)
 	o.OnState = func(s remote.Status) {
 		g.mu.Lock()
 		defer g.mu.Unlock()

@@ -9,6 +9,9 @@ import (
 // stableAfter is how long a link must have lasted for the back-off to begin anew.
 const stableAfter = 10 * time.Second
 
+// probePause is the time between two questions to a stalled control channel.
+const probePause = time.Second
+
 // setStateLocked changes the state, and wakes and tells who waits for that.
 // r.mu is held.
 func (r *Remote) setStateLocked(s State, cause error) {
@@ -65,7 +68,8 @@ func (r *Remote) tell() {
 
 // pathLink gives the link for an operation on a path. It waits while the link is
 // being made for the first time, or was lost a moment ago; and, with patient,
-// as long as ctx allows: for who must find out what became of a request.
+// as long as ctx allows: for who must find out what became of a request. Where an
+// attempt has just failed it waits for nothing.
 func (r *Remote) pathLink(ctx context.Context, patient bool) (*link, error) {
 	for {
 		r.mu.Lock()
@@ -83,9 +87,14 @@ func (r *Remote) pathLink(ctx context.Context, patient bool) (*link, error) {
 			return l, nil
 		case r.state == StateConnecting:
 		case r.state == StateIdle && r.dialOnDemandLocked():
+		case r.state == StateIdle && !r.everUp && r.attempts == 0:
+			// Connect is about to be called: a mount is served before that.
 		case r.state == StateDegraded && patient:
-		case r.state == StateDegraded && r.failures == 0 && time.Since(r.lostAt) < r.o.LossGrace:
-			wait = r.o.LossGrace - time.Since(r.lostAt)
+		case r.state == StateDegraded && r.failures == 0 && r.lostAt.IsZero():
+			// Nothing was lost and nothing has failed: a person asked for
+			// this attempt, and it is as good as the first.
+		case r.state == StateDegraded && r.failures == 0 && time.Since(r.lostAt) < r.graceLocked():
+			wait = r.graceLocked() - time.Since(r.lostAt)
 		default:
 			err := linkDown(r.cause)
 			r.mu.Unlock()
@@ -97,6 +106,19 @@ func (r *Remote) pathLink(ctx context.Context, patient bool) (*link, error) {
 			return nil, err
 		}
 	}
+}
+
+// dialTrips is how many round trips a new connection takes, with its login and
+// the control channel.
+const dialTrips = 16
+
+// graceLocked is how long after a loss operations on paths wait: over a long way
+// a connection that fails at nothing takes longer. r.mu is held.
+func (r *Remote) graceLocked() time.Duration {
+	if r.o.LossGrace == 0 {
+		return 0
+	}
+	return r.o.LossGrace + dialTrips*r.rtt.get()
 }
 
 // fileLink gives the link for an operation on an open file: it waits up to
@@ -215,9 +237,24 @@ func (l *link) stalled() bool {
 	return true
 }
 
-// noteTimeout notes that an operation that began at start timed out.
+// noteTimeout notes that an operation that began at start timed out. Whatever is
+// heard after start clears it, also what came while this was being noted.
 func (l *link) noteTimeout(start time.Time) {
 	if l.control.heard.Load() < start.UnixNano() {
-		l.stalledAt.CompareAndSwap(0, time.Now().UnixNano())
+		l.stalledAt.CompareAndSwap(0, start.UnixNano())
 	}
+}
+
+// probe asks for a sign of life on the control channel while that counts as
+// stalled: operations on paths fail at once then, so nothing else would.
+func (l *link) probe(now time.Time) {
+	if !l.stalled() || now.Sub(l.probed) < probePause {
+		return
+	}
+	l.probed = now
+	l.r.spawn(func() {
+		ctx, cancel := context.WithTimeout(l.ctx, probePause)
+		defer cancel()
+		_, _ = l.control.client.Realpath(ctx, ".") // heard, or not
+	})
 }
