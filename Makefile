@@ -14,7 +14,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # -race wherever it can run: it needs cgo and a C compiler.
 RACE := $(shell [ "$$(go env CGO_ENABLED 2>/dev/null)" = 1 ] && command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 
-.PHONY: help demo build image test unit prepare bench lint fmt clean
+.PHONY: help demo build image test unit prepare soak bench lint fmt clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ unit: ## the tests that need neither root nor network
 
 prepare: ## install what the tests need, and say what is missing
 	@e2e/prepare.sh
+
+soak: ## ten minutes of copies while the link and the server break (BRIDGE_SOAK=1h for longer)
+	set -o pipefail; BRIDGE_SOAK=$${BRIDGE_SOAK:-10m} go test $(RACE) -count=1 -timeout 0 -run 'TestSoak$$' -v ./fusefs/remote | grep -v 'level='
 
 bench: build ## measure us beside sshfs and rclone where they are installed
 	go test -run '^$$' -bench . -benchtime 1x ./fusefs/...

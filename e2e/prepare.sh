@@ -16,6 +16,10 @@ need fusermount3 fuse3
 need rsync rsync
 need git git
 need ip iproute2
+# SSH servers besides OpenSSH.
+need dropbear dropbear-bin
+need tinysshd tinysshd
+need proftpd proftpd-mod-crypto
 
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
