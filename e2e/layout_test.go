@@ -44,6 +44,7 @@ var mayImport = map[string][]string{
 	"smbconf":     {},
 	"docker":      {},
 	"e2e":         {},
+	"e2e/bench":   {},
 	"e2e/testenv": {},
 }
 

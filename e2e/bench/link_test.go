@@ -1,0 +1,53 @@
+package bench
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"sshfs-bridge/e2e/testenv"
+)
+
+// link is a real sshd behind a proxy with a delay, and what a client needs to log in.
+type link struct {
+	sshd  *testenv.SSHD
+	proxy *testenv.FaultProxy
+	port  string
+	known string // known_hosts with the proxy's address
+	home  string // a home directory in which nothing is configured
+}
+
+func newLink(t testing.TB) *link {
+	t.Helper()
+	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
+	l := &link{sshd: sshd, proxy: testenv.NewFaultProxy(t, sshd.Addr), home: t.TempDir()}
+	_, port, err := net.SplitHostPort(l.proxy.Addr())
+	must(t, err)
+	l.port = port
+	var b strings.Builder
+	for _, key := range sshd.HostKeys() {
+		fmt.Fprintf(&b, "[127.0.0.1]:%s %s", port, ssh.MarshalAuthorizedKey(key))
+	}
+	l.known = filepath.Join(l.home, "known_hosts")
+	must(t, os.WriteFile(l.known, []byte(b.String()), 0o600))
+	return l
+}
+
+// delay sets the round-trip time for what is sent from now on.
+func (l *link) delay(rttMS float64) {
+	l.proxy.SetDelay(time.Duration(rttMS * float64(time.Millisecond) / 2))
+}
+
+// remote is the server's directory as sshfs names it.
+func (l *link) remote() string { return l.sshd.User + "@127.0.0.1:" + l.sshd.HomeSeen }
+
+// sshOptions are those of sshfs that lead to the proxy.
+func (l *link) sshOptions() []string {
+	return []string{"-p", l.port, "-o", "IdentityFile=" + l.sshd.IdentityFile, "-o", "UserKnownHostsFile=" + l.known, "-o", "StrictHostKeyChecking=yes"}
+}

@@ -1,0 +1,231 @@
+package bench
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// process is a child that serves, with all that it started. They are found by an
+// environment variable that only they have, and by their ancestors, as some go to
+// sessions of their own and others clear their environment.
+type process struct {
+	cmd   *exec.Cmd
+	mark  string
+	log   lockedBuffer
+	done  chan struct{} // closed when cmd was waited for
+	known map[int]uint64
+}
+
+const markVariable = "BRIDGE_BENCH_MARK"
+
+// startProcess starts a program whose processes can all be found by mark.
+func startProcess(mark string, env []string, argv ...string) (*process, error) {
+	p := &process{cmd: exec.Command(argv[0], argv[1:]...), mark: mark, done: make(chan struct{}), known: map[int]uint64{}}
+	p.cmd.Env = append(append(os.Environ(), env...), markVariable+"="+mark)
+	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
+	p.cmd.WaitDelay = time.Second
+	// A Ctrl-C is for us: we end them in order. They also end when we are
+	// killed and cannot.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		defer close(p.done)
+		_ = p.cmd.Wait() // how it ended is of no interest, only that it did
+	}()
+	return p, nil
+}
+
+func (p *process) ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// family are the living processes that belong to p. It remembers them, as they
+// lose their ancestors before they end.
+func (p *process) family() []int {
+	all := processes()
+	var pids []int
+	for pid, s := range all {
+		if s.state == 'Z' || pid == os.Getpid() {
+			continue
+		}
+		mine := p.known[pid] == s.start && s.start != 0
+		for a := pid; !mine && a > 1; a = all[a].parent {
+			mine = a == p.cmd.Process.Pid && !p.ended()
+		}
+		if !mine {
+			environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+			mine = bytes.Contains(environ, []byte(markVariable+"="+p.mark+"\x00"))
+		}
+		if mine {
+			p.known[pid] = s.start
+			pids = append(pids, pid)
+		}
+	}
+	slices.Sort(pids)
+	return pids
+}
+
+// usage is what the family has used: processor time, and the sum of the largest
+// resident sizes.
+func (p *process) usage() (cpu time.Duration, peak int64) {
+	all := processes()
+	for _, pid := range p.family() {
+		cpu += all[pid].cpu
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		for line := range strings.Lines(string(status)) {
+			if f := strings.Fields(line); len(f) > 1 && f[0] == "VmHWM:" {
+				kib, _ := strconv.ParseInt(f[1], 10, 64)
+				peak += kib << 10
+			}
+		}
+	}
+	return cpu, peak
+}
+
+// end waits until the family is gone, at first for those that were told already,
+// then telling them (SIGTERM), then by force. What needed force is an error.
+func (p *process) end(patience time.Duration) error {
+	p.family()
+	if p.gone(patience) {
+		return nil
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	if p.gone(patience) {
+		return nil
+	}
+	left := p.kill()
+	return fmt.Errorf("had to be killed: %s\n%s", strings.Join(left, "; "), p.log.String())
+}
+
+// kill ends the family at once and returns what it was.
+func (p *process) kill() []string {
+	var was []string
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {
+		pids := p.family()
+		if len(pids) == 0 {
+			break
+		}
+		for _, pid := range pids {
+			cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+			if text := strings.ReplaceAll(string(cmdline), "\x00", " "); !slices.Contains(was, text) {
+				was = append(was, text)
+			}
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+	select {
+	case <-p.done:
+	case <-time.After(5 * time.Second):
+	}
+	return was
+}
+
+func (p *process) gone(patience time.Duration) bool {
+	return poll(patience, func() bool { return p.ended() && len(p.family()) == 0 })
+}
+
+// poll waits until cond holds and says whether it came to that.
+func poll(patience time.Duration, cond func() bool) bool {
+	pause := time.Millisecond
+	for start := time.Now(); ; <-time.After(pause) {
+		if cond() {
+			return true
+		}
+		if time.Since(start) > patience {
+			return false
+		}
+		pause = min(2*pause, 20*time.Millisecond)
+	}
+}
+
+type procStat struct {
+	parent int
+	state  byte
+	cpu    time.Duration
+	start  uint64
+}
+
+// processes reads /proc.
+func processes() map[int]procStat {
+	all := map[int]procStat{}
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, d := range dirs {
+		data, err := os.ReadFile(filepath.Join(d, "stat"))
+		if err != nil {
+			continue
+		}
+		// The program's name, in parentheses, may hold anything.
+		f := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+		if len(f) < 20 {
+			continue
+		}
+		pid, _ := strconv.Atoi(filepath.Base(d))
+		parent, _ := strconv.Atoi(f[1])
+		user, _ := strconv.ParseInt(f[11], 10, 64)
+		system, _ := strconv.ParseInt(f[12], 10, 64)
+		start, _ := strconv.ParseUint(f[19], 10, 64)
+		const tick = 10 * time.Millisecond // USER_HZ is 100 on all that Go runs on
+		all[pid] = procStat{parent, f[0][0], time.Duration(user+system) * tick, start}
+	}
+	return all
+}
+
+// mountTable lists the mount points below a directory, outermost first.
+func mountTable(dir string) []string {
+	var found []string
+	table, _ := os.ReadFile("/proc/self/mountinfo")
+	for line := range strings.Lines(string(table)) {
+		if f := strings.Fields(line); len(f) > 4 && (f[4] == dir || strings.HasPrefix(f[4], dir+"/")) {
+			found = append(found, f[4])
+		}
+	}
+	return found
+}
+
+// detach unmounts lazily all that is mounted at or below a directory, and says
+// what that was.
+func detach(dir string) error {
+	var errs []error
+	left := mountTable(dir)
+	for _, m := range slices.Backward(left) {
+		errs = append(errs, fmt.Errorf("left mounted: %s", m), syscall.Unmount(m, syscall.MNT_DETACH))
+	}
+	return errors.Join(errs...)
+}
+
+// lockedBuffer is a bytes.Buffer that processes write while others read.
+type lockedBuffer struct {
+	mu sync.Mutex // guards b
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.b.String()
+	return s[max(0, len(s)-4096):]
+}

@@ -1,0 +1,151 @@
+package bench
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// targets are what we want to reach (the unit is the work's), by work and
+// round-trip time in ms. At 0 ms the target is to be ahead of the rivals.
+var targets = map[string]map[float64]float64{
+	"read":      {20: 250, 100: 150},
+	"write":     {20: 200, 100: 100},
+	"walk":      {20: 6000, 100: 2000},
+	"create":    {20: 24, 100: 4.8},
+	"untar":     {20: 24},
+	"smallread": {20: 200, 100: 60},
+	"random":    {20: 48},
+	"copy":      {20: 500},
+	"get":       {20: 1},
+	"list":      {20: 1},
+	"mget":      {20: 3},
+	"mput":      {20: 9},
+}
+
+// tables are the results in Markdown: one table a round-trip time, a line a work, a
+// column a system, then what we are beside each rival (more than 1: we are faster)
+// and beside the target.
+func (r *report) tables() string {
+	var b strings.Builder
+	h := r.Host
+	fmt.Fprintf(&b, "%s, %s: %d x %s, %d MB, Linux %s; scale %v, median of %d, at most %v each\n",
+		r.Kind, r.Date.Format("2006-01-02 15:04 MST"), h.CPUs, h.CPU, h.MemoryMB, h.Kernel, r.Settings.Scale, r.Settings.Runs, r.Settings.Limit)
+	for _, s := range r.systems {
+		fmt.Fprintf(&b, "%s: %s\n", s, r.Programs[s])
+	}
+	if len(r.Absent) > 0 {
+		fmt.Fprintf(&b, "left out, as not installed or not asked for: %s\n", strings.Join(r.Absent, ", "))
+	}
+	for _, l := range r.Loads {
+		fmt.Fprintf(&b, "load %s: average %.2f, %.0f%% busy with other things\n", l.When, l.Avg1, 100*l.Busy)
+	}
+	for _, rtt := range r.Settings.RTTs {
+		b.WriteString("\n" + r.table(rtt))
+	}
+	return b.String()
+}
+
+func (r *report) table(rtt float64) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| %v ms | unit |", rtt)
+	for _, s := range r.systems {
+		fmt.Fprintf(&b, " %s |", s)
+	}
+	rivals := r.rivals()
+	for _, s := range rivals {
+		fmt.Fprintf(&b, " us / %s |", s)
+	}
+	b.WriteString(" target |\n|---|---|" + strings.Repeat("---:|", len(r.systems)+len(rivals)+1) + "\n")
+	for _, name := range r.works(rtt) {
+		ours := r.find(rtt, name, us)
+		title, unit := r.title(rtt, name)
+		fmt.Fprintf(&b, "| %s | %s |", title, unit)
+		for _, s := range r.systems {
+			fmt.Fprintf(&b, " %s |", r.find(rtt, name, s).text())
+		}
+		for _, s := range rivals {
+			fmt.Fprintf(&b, " %s |", ratio(ours, r.find(rtt, name, s)))
+		}
+		fmt.Fprintf(&b, " %s |\n", target(name, rtt, ours))
+	}
+	return b.String()
+}
+
+// rivals are the systems that we are compared with.
+func (r *report) rivals() (names []string) {
+	for _, s := range r.systems {
+		if s != us && s != local {
+			names = append(names, s)
+		}
+	}
+	return names
+}
+
+func (r *report) works(rtt float64) (names []string) {
+	for _, c := range r.Cells {
+		if c.RTT == rtt && !contains(names, c.Work) {
+			names = append(names, c.Work)
+		}
+	}
+	return names
+}
+
+func (r *report) title(rtt float64, work string) (title, unit string) {
+	for _, c := range r.Cells {
+		if c.RTT == rtt && c.Work == work {
+			return c.Title, c.Unit
+		}
+	}
+	return "", ""
+}
+
+func (c *cellReport) text() string {
+	switch {
+	case c == nil:
+		return ""
+	case len(c.Values) == 0:
+		return "failed"
+	case c.Partial:
+		return "~" + figure(c.Median)
+	}
+	return figure(c.Median)
+}
+
+func ratio(ours, rival *cellReport) string {
+	if ours == nil || rival == nil || len(ours.Values) == 0 || len(rival.Values) == 0 {
+		return ""
+	}
+	v := ours.Median / rival.Median
+	if ours.Unit == seconds {
+		v = 1 / v
+	}
+	return figure(v)
+}
+
+func target(work string, rtt float64, ours *cellReport) string {
+	want, ok := targets[work][rtt]
+	if !ok || ours == nil || len(ours.Values) == 0 {
+		return ""
+	}
+	sign, met := ">=", ours.Median >= want
+	if ours.Unit == seconds {
+		sign, met = "<=", ours.Median <= want
+	}
+	text := sign + " " + figure(want)
+	if !met {
+		text += " (short)"
+	}
+	return text
+}
+
+// figure shows three digits.
+func figure(v float64) string {
+	switch {
+	case v >= 100:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case v >= 10:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 2, 64)
+}
