@@ -1,6 +1,7 @@
 package dropin
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -45,6 +46,29 @@ func TestMount_sameTreeAsSSHFS(t *testing.T) {
 			}
 			if len(a) != len(b) {
 				t.Errorf("%d entries, with sshfs %d", len(a), len(b))
+			}
+		})
+	}
+}
+
+// Links that lead out of the mount are followed only where the command line says
+// so; sshfs 3.7.6 and later do the same.
+func TestMount_containsLinks(t *testing.T) {
+	m := newMachine(t, testenv.SSHDOptions{})
+	writeTree(t, m.sshd.Home)
+	for options, want := range map[string]error{"reconnect": unix.EPERM, "follow_symlinks": nil, "no_contain_symlinks": nil} {
+		t.Run(options, func(t *testing.T) {
+			mnt := m.mountpoint()
+			if code, out := m.run("sshfs", "-o", options, "-o", "IdentityFile="+m.sshd.IdentityFile, "-o", "UserKnownHostsFile="+m.sshd.KnownHosts,
+				"-p", strconv.Itoa(m.sshd.Port), m.sshd.User+"@"+m.sshd.Host+":"+m.sshd.HomeSeen+"/tree", mnt); code != 0 {
+				t.Fatalf("%d, %s", code, out)
+			}
+			defer m.must("fusermount", "-u", mnt)
+			if text, err := os.ReadFile(mnt + "/link"); string(text) != "text" {
+				t.Errorf("a link inside: %q, %v", text, err)
+			}
+			if _, err := os.ReadFile(mnt + "/abs"); !errors.Is(err, want) {
+				t.Errorf("a link out of the mount: %v, want %v", err, want)
 			}
 		})
 	}
