@@ -63,17 +63,17 @@ func TestParse_spec(t *testing.T) {
 		"-o attr_timeout=0.0 host: /mnt": spec(func(s *api.MountSpec) {
 			s.Cache = "strict"
 		}),
-		"-o direct_io,dir_cache=no host: /mnt": spec(func(s *api.MountSpec) { s.Cache = "off" }),
-		"-o follow_symlinks host: /mnt":        spec(func(s *api.MountSpec) { s.Symlinks = "follow" }),
-		"-o no_contain_symlinks host: /mnt":    spec(func(s *api.MountSpec) { s.Symlinks = "raw" }),
-		"-o transform_symlinks host: /mnt":     spec(func(s *api.MountSpec) { s.Symlinks = "transform-contained" }),
+		"-o direct_io,dir_cache=no host: /mnt":                 spec(func(s *api.MountSpec) { s.Cache = "off" }),
+		"-o follow_symlinks host: /mnt":                        spec(func(s *api.MountSpec) { s.Symlinks = "follow" }),
+		"-o no_contain_symlinks host: /mnt":                    spec(func(s *api.MountSpec) { s.Symlinks = "raw" }),
+		"-o transform_symlinks host: /mnt":                     spec(func(s *api.MountSpec) { s.Symlinks = "transform-contained" }),
 		"-o no_contain_symlinks,transform_symlinks host: /mnt": spec(func(s *api.MountSpec) { s.Symlinks = "transform" }),
 		// The last one wins.
 		"-o no_contain_symlinks,contain_symlinks host: /mnt": spec(nil),
 		"-o contain_symlinks,no_contain_symlinks host: /mnt": spec(func(s *api.MountSpec) { s.Symlinks = "raw" }),
-		"[2001:db8::1]: /mnt":                  spec(func(s *api.MountSpec) { s.Remote = "[2001:db8::1]:" }),
-		"bob@[::1]:/a:b /mnt":                  spec(func(s *api.MountSpec) { s.Remote = "bob@[::1]:/a:b" }),
-		"-- host: /mnt":                        spec(nil),
+		"[2001:db8::1]: /mnt":                                spec(func(s *api.MountSpec) { s.Remote = "[2001:db8::1]:" }),
+		"bob@[::1]:/a:b /mnt":                                spec(func(s *api.MountSpec) { s.Remote = "bob@[::1]:/a:b" }),
+		"-- host: /mnt":                                      spec(nil),
 		"-o ssh_protocol=2,sftp_server=/usr/lib/sftp-server,max_conns=4 host: /mnt": spec(nil),
 	}
 	for line, want := range tests {
