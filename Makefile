@@ -14,6 +14,9 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # -race wherever it can run: it needs cgo and a C compiler.
 RACE := $(shell [ "$$(go env CGO_ENABLED 2>/dev/null)" = 1 ] && command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 
+# The detector sleeps for a second at each exit, and tests start programs by the hundred.
+GORACE := GORACE=atexit_sleep_ms=20
+
 .PHONY: help demo build image test unit prepare soak bench lint fmt clean
 
 help: ## show this list
@@ -31,7 +34,7 @@ image: ## the container image
 test: prepare ## install what the tests need (Debian or Ubuntu, as root), then run all of them
 	go vet ./...
 	GOARCH=arm64 CGO_ENABLED=0 go vet ./...
-	go test $(RACE) -count=1 -shuffle=on -p 1 -timeout 15m ./...
+	$(GORACE) go test $(RACE) -count=1 -shuffle=on -p 2 -timeout 15m ./...
 
 unit: ## the tests that need neither root nor network
 	go test -short -count=1 ./...
@@ -42,8 +45,11 @@ prepare: ## install what the tests need, and say what is missing
 soak: ## ten minutes of copies while the link and the server break (BRIDGE_SOAK=1h for longer)
 	set -o pipefail; BRIDGE_SOAK=$${BRIDGE_SOAK:-10m} go test $(RACE) -count=1 -timeout 0 -run 'TestSoak$$' -v ./fusefs/remote | grep -v 'level='
 
-bench: build ## measure us beside sshfs and rclone where they are installed
-	go test -run '^$$' -bench . -benchtime 1x ./fusefs/...
+bench: build ## measure us beside sshfs, rclone and a local directory (BENCH_RTT=20 BENCH_RUNS=1 and more: e2e/bench)
+	BENCH_BINARY=$(CURDIR)/$(BIN) BENCH_OUT=$(CURDIR)/out go test -run '^$$' -bench '^BenchmarkMounts$$' -benchtime 1x -timeout 0 ./e2e/bench
+
+bench-smb: build ## measure a share of ours beside sshfs with smbd
+	BENCH_BINARY=$(CURDIR)/$(BIN) BENCH_OUT=$(CURDIR)/out go test -run '^$$' -bench '^BenchmarkShares$$' -benchtime 1x -timeout 0 ./e2e/bench
 
 lint: ## golangci-lint with .golangci.yml
 	go run $(GOLANGCI) run ./...
