@@ -43,30 +43,77 @@ func TestReadAheadGrows(t *testing.T) {
 	}
 }
 
-// Random reads fetch what they ask for and nothing else.
+// Random reads fetch what they ask for and nothing else, be they near to one
+// another or not, small or large.
 func TestRandomReadsFetchNoMore(t *testing.T) {
-	g := newRig(t, Options{}, testenv.CountOptions{Delay: testDelay})
+	g := newRig(t, Options{}, testenv.CountOptions{})
 	want := g.large("f", 8<<20)
 	g.list(g.root)
-	o, err := g.Open(g.ctx, g.lookup(g.root, "f"), syscall.O_RDONLY)
-	g.must(err)
-	defer g.Release(o.FH)
-	r := g.srv.Rounds(func() {
-		for i := range int64(10) {
-			off := (i*3 + 1) % 8 << 20
-			buf := make([]byte, 4096)
-			n, vec, err := g.Read(g.ctx, o.FH, buf, off)
+	ino := g.lookup(g.root, "f")
+	for name, c := range map[string]struct {
+		size int
+		at   func(i int64) int64
+	}{
+		"far":         {4096, func(i int64) int64 { return (i*3 + 1) % 8 << 20 }},
+		"near":        {4096, func(i int64) int64 { return 3<<20 + i*5%16*20<<10 }},
+		"every 64th":  {1024, func(i int64) int64 { return 5<<20 + i<<16 }},
+		"large":       {128 << 10, func(i int64) int64 { return i * 5 % 16 * 300 << 10 }},
+		"from behind": {4096, func(i int64) int64 { return 7<<20 - i<<14 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, err := g.Open(g.ctx, ino, syscall.O_RDONLY)
 			g.must(err)
-			if vec != nil {
-				buf = vec[0]
+			defer g.Release(o.FH)
+			r := g.srv.Rounds(func() {
+				for i := int64(1); i <= 10; i++ {
+					off := c.at(i)
+					buf := make([]byte, c.size)
+					n, vec, err := g.Read(g.ctx, o.FH, buf, off)
+					g.must(err)
+					if vec != nil {
+						buf = bytes.Join(vec, nil)
+					}
+					if n != c.size || !bytes.Equal(buf[:n], want[off:off+int64(n)]) {
+						t.Errorf("other bytes at %d", off)
+					}
+				}
+			})
+			if r.BytesRead > int64(10*c.size) {
+				t.Errorf("%d bytes for ten reads of %d", r.BytesRead, c.size)
 			}
-			if n != 4096 || !bytes.Equal(buf[:n], want[off:off+4096]) {
-				t.Errorf("other bytes at %d", off)
-			}
+		})
+	}
+}
+
+// advised is a remote that recommends a window of its own.
+type advised struct {
+	Remote
+	window int
+}
+
+func (r advised) ReadWindow() int { return r.window }
+func (r advised) MaxRead() int    { return 64 << 10 }
+
+// A sequential reader has as much asked for as the remote recommends, which is
+// how the remote notices that more channels would be of use, and not much more.
+func TestReadAheadAsTheRemoteRecommends(t *testing.T) {
+	g := newRig(t, Options{}, testenv.CountOptions{Delay: testDelay})
+	g.large("f", 48<<20)
+	const read = 8 << 20
+	for _, window := range []int64{1 << 20, 16 << 20} {
+		f := New(advised{FromRemote(g.r), int(window)}, Options{CacheBytes: 256 << 20, UID: g.opts.UID, GID: g.opts.GID})
+		h := *g
+		h.FS = f
+		o, err := f.Open(g.ctx, h.lookup(RootIno, "f"), syscall.O_RDONLY)
+		g.must(err)
+		h.readAll(o.FH, read)
+		// All of it is one stream, so what is beyond what was read was asked for
+		// in advance.
+		if ahead := f.Stats().CacheBytes - read; ahead < window/2 || ahead > window+pieceSize {
+			t.Errorf("%d bytes asked for in advance, recommended are %d", ahead, window)
 		}
-	})
-	if r.BytesRead > 10*4096 {
-		t.Errorf("%d bytes for ten reads of 4096", r.BytesRead)
+		f.Release(o.FH)
+		f.Close()
 	}
 }
 

@@ -104,7 +104,7 @@ type Options struct {
 	// being in use (100,000).
 	MaxNodes int
 	// MaxReadAhead bounds what is fetched ahead of one reader (32 MiB, and a
-	// quarter of CacheBytes).
+	// quarter of CacheBytes); a Remote that is an Advisor bounds it too.
 	MaxReadAhead int64
 	// MaxXattrBytes bounds names and values of all extended attributes
 	// (64 MiB).

@@ -17,37 +17,7 @@ const (
 	firstRead = 128 << 10
 	// smallFile is the size up to which the first read fetches everything.
 	smallFile = 512 << 10
-	// firstWindow is the window of a reader that has just proven sequential.
-	firstWindow = 512 << 10
-	// nearby is how far from the expected offset a read still counts as
-	// sequential: the kernel sends several at once, in any order.
-	nearby = 512 << 10
 )
-
-// pattern is how one handle reads.
-type pattern struct {
-	next   int64 // where a sequential reader goes on
-	window int64 // how far ahead of it is fetched; 0: random
-	streak int64 // bytes read in sequence
-}
-
-// note takes in a read and says whether it is sequential.
-func (p *pattern) note(off, end int64) bool {
-	if off > p.next+nearby || off < p.next-nearby {
-		*p = pattern{next: end}
-		return false
-	}
-	p.streak += max(0, end-p.next)
-	p.next = max(p.next, end)
-	return true
-}
-
-// widen gives the reader a larger window after it had to wait. What is fetched
-// ahead is at most four times what was read in sequence.
-func (p *pattern) widen(limit int64) {
-	p.window = max(firstWindow, p.window*4)
-	p.window = min(p.window, limit, max(firstWindow, 4*p.streak))
-}
 
 // Read reads. It fills buf, or gives the data as slices that must not be
 // changed; in sequence it waits for nothing once the window is open, at random
@@ -134,7 +104,7 @@ func (f *FS) readSpans(ctx context.Context, h *handle, pat pattern, off, end, si
 		f.count.misses.Add(1)
 		if pat.streak > end-off || off > 0 {
 			h.mu.Lock()
-			h.pat.widen(f.opts.MaxReadAhead)
+			h.pat.widen(f.readWindow())
 			pat.window = h.pat.window
 			h.mu.Unlock()
 		}
@@ -173,19 +143,6 @@ func (f *FS) readSpans(ctx context.Context, h *handle, pat pattern, off, end, si
 		}
 	}
 	return got, vec, nil
-}
-
-// readAhead keeps a window in front of a sequential reader on its way, in pieces
-// that are large enough to be worth a request.
-func (f *FS) readAhead(n *node, end, size, window int64, begin func(*span)) {
-	piece := min(pieceSize, max(firstRead, window/4))
-	limit := min(size, end+window)
-	from := f.spans.covered(n, end)
-	for from < limit && (limit-from >= piece || limit == size) {
-		stop := min(from+piece, limit)
-		f.spans.cover(n, from, stop, piece, true, begin)
-		from = f.spans.covered(n, stop)
-	}
 }
 
 // fetch gets a span's data in the background.

@@ -1,0 +1,80 @@
+package vfs
+
+const (
+	// reorder is how many times its own length a read may be away from where a
+	// sequential reader goes on, and nearby how many bytes at most: the kernel
+	// sends several reads at once, in any order. It is no further away either than
+	// what was read in sequence so far.
+	reorder = 4
+	nearby  = 512 << 10
+	// growth is how many times what was read in sequence is fetched ahead at most.
+	growth = 4
+)
+
+// pattern is how one handle reads.
+type pattern struct {
+	next   int64 // where a sequential reader goes on
+	window int64 // how far ahead of it is fetched; 0: random
+	streak int64 // bytes read in sequence
+}
+
+// note takes in a read and says whether it is sequential.
+func (p *pattern) note(off, end int64) bool {
+	size := end - off
+	near := min(nearby, reorder*size, max(p.streak, size))
+	if off > p.next+near || off < p.next-near {
+		*p = pattern{next: end}
+		return false
+	}
+	p.streak += min(size, max(0, end-p.next))
+	p.next = max(p.next, end)
+	return true
+}
+
+// widen gives the reader a larger window after it had to wait.
+func (p *pattern) widen(limit int64) {
+	p.window = min(limit, max(firstRead, growth*p.streak))
+}
+
+// Advisor is what a Remote may tell besides: how many bytes a sequential reader
+// does well to have asked for at any time, and the most that one request of the
+// server's carries. To ask for that much is what makes it open further channels.
+type Advisor interface {
+	ReadWindow() int
+	MaxRead() int
+}
+
+// readWindow is how far ahead of a sequential reader data are fetched at most.
+func (f *FS) readWindow() int64 {
+	limit := f.opts.MaxReadAhead
+	if a, ok := f.r.(Advisor); ok {
+		// What has come and was not read yet is not asked for any more, and a
+		// piece is asked for only once there is room for all of it.
+		limit = min(limit, int64(a.ReadWindow())+pieceSize)
+	}
+	return limit
+}
+
+// readPiece is what one fetch ahead asks for in a window of that size: a part of
+// it that is worth a request, in whole requests.
+func (f *FS) readPiece(window int64) int64 {
+	piece := min(pieceSize, max(firstRead, window/4))
+	if a, ok := f.r.(Advisor); ok {
+		if unit := int64(a.MaxRead()); unit > 0 && piece > unit {
+			piece -= piece % unit
+		}
+	}
+	return piece
+}
+
+// readAhead keeps a window in front of a sequential reader on its way.
+func (f *FS) readAhead(n *node, end, size, window int64, begin func(*span)) {
+	piece := f.readPiece(window)
+	limit := min(size, end+window)
+	from := f.spans.covered(n, end)
+	for from < limit && (limit-from >= piece || limit == size) {
+		stop := min(from+piece, limit)
+		f.spans.cover(n, from, stop, piece, true, begin)
+		from = f.spans.covered(n, stop)
+	}
+}
