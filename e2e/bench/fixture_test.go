@@ -48,6 +48,11 @@ func makeFixture(t testing.TB, dir string, set settings) *fixture {
 			}
 		}
 	}
+	if set.keep {
+		for i := range keptDirs {
+			must(t, os.Mkdir(filepath.Join(dir, newName(i+1)), 0o777))
+		}
+	}
 	f.pack(t)
 	return f
 }
@@ -89,13 +94,23 @@ func (f *fixture) pack(t testing.TB) {
 	must(t, os.WriteFile(f.archive, buf.Bytes(), 0o644))
 }
 
-// newDir makes an empty directory on the server, for one measurement to fill, and
-// returns its name.
+// keptDirs are enough for all works on all systems, once.
+const keptDirs = 32
+
+// newDir returns the name of an empty directory on the server, for one measurement
+// to fill. Those for mounts that are kept were there before the mounts, which
+// may not look for new ones for a while.
 func (f *fixture) newDir() (string, error) {
 	f.seq++
-	name := fmt.Sprintf("new%03d", f.seq)
-	return name, os.Mkdir(filepath.Join(f.dir, name), 0o777)
+	name := newName(f.seq)
+	err := os.Mkdir(filepath.Join(f.dir, name), 0o777)
+	if f.set.keep && errors.Is(err, os.ErrExist) {
+		err = nil
+	}
+	return name, err
 }
+
+func newName(i int) string { return fmt.Sprintf("new%03d", i) }
 
 // landed says whether the server has a file with so many bytes.
 func (f *fixture) landed(rel string, size int64) bool {

@@ -21,7 +21,10 @@ type link struct {
 	port  string
 	known string // known_hosts with the proxy's address
 	home  string // a home directory in which nothing is configured
+	ssh   string // an SSH directory in which the host linkHost leads to the proxy
 }
+
+const linkHost = "bench"
 
 func newLink(t testing.TB) *link {
 	t.Helper()
@@ -36,6 +39,10 @@ func newLink(t testing.TB) *link {
 	}
 	l.known = filepath.Join(l.home, "known_hosts")
 	must(t, os.WriteFile(l.known, []byte(b.String()), 0o600))
+	l.ssh = filepath.Join(l.home, "ssh")
+	must(t, os.Mkdir(l.ssh, 0o700))
+	must(t, os.WriteFile(filepath.Join(l.ssh, "config"), fmt.Appendf(nil, "Host %s\n  HostName 127.0.0.1\n  Port %s\n  User %s\n  IdentityFile %s\n  UserKnownHostsFile %s\n",
+		linkHost, port, sshd.User, sshd.IdentityFile, l.known), 0o600))
 	return l
 }
 

@@ -9,7 +9,7 @@ import (
 // BenchmarkMounts is `make bench`. Run it with -benchtime 1x.
 func BenchmarkMounts(b *testing.B) {
 	testenv.Require(b, "root", "fuse", "sshd")
-	r := measureMounts(b, fullSettings(b, []float64{0, 20, 100}))
+	r := measureAll(b, "mounts", fullSettings(b, []float64{0, 20, 100}), mountWorks(), mountSystems(bridgeBinary(b)))
 	r.finish(b)
 	b.ReportMetric(0, "ns/op") // the tables are the result
 }
@@ -19,7 +19,7 @@ func TestMountsTiny(t *testing.T) {
 	testenv.Require(t, "root", "fuse", "sshd", "sshfs")
 	set := tiny()
 	set.Systems = []string{local, sshfs, us} // rclone takes its time
-	r := measureMounts(t, set)
+	r := measureAll(t, "mounts", set, mountWorks(), mountSystems(bridgeBinary(t)))
 	for _, f := range r.failures() {
 		t.Error(f)
 	}

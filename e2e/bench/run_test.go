@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -21,28 +20,32 @@ func interruptible(t testing.TB) context.Context {
 	return ctx
 }
 
-// measureMounts measures every work on every system at every round-trip time, the
+// measureAll measures every work on every system at every round-trip time, the
 // systems side by side. A cell that fails has no figure, and the rest goes on; an
 // interrupt ends the test.
-func measureMounts(t testing.TB, set settings) *report {
+func measureAll(t testing.TB, kind string, set settings, works []work, all []system) *report {
 	t.Helper()
-	ctx := interruptible(t)
-	l := newLink(t)
-	fix := makeFixture(t, l.sshd.Home, set)
-	found, absent := systems(t, set, bridgeBinary(t))
-	r := newReport("mounts", set, found, absent)
+	x := &runner{ctx: interruptible(t), link: newLink(t), set: set, kept: map[string]*mount{}}
+	t.Cleanup(func() {
+		if err := x.closeKept(); err != nil {
+			t.Error(err)
+		}
+	})
+	x.fix = makeFixture(t, x.link.sshd.Home, set)
+	found, absent := present(all, set)
+	r := newReport(kind, set, found, absent)
 	for _, rtt := range set.RTTs {
-		l.delay(rtt)
+		x.link.delay(rtt)
 		r.noteLoad(fmt.Sprintf("before %v ms", rtt))
 		for run := range set.Runs {
-			for _, w := range mountWorks() {
+			for _, w := range works {
 				if len(set.Works) > 0 && !contains(set.Works, w.name) {
 					continue
 				}
 				for _, s := range found {
-					m := measure(ctx, l, fix, w, s)
-					if ctx.Err() != nil {
-						t.Fatalf("interrupted: %v", ctx.Err())
+					m := x.measure(w, s)
+					if x.ctx.Err() != nil {
+						t.Fatalf("interrupted: %v", x.ctx.Err())
 					}
 					r.add(rtt, w, s.name, m)
 					r.progress("%3v ms  run %d/%d  %-10s %-12s %s", rtt, run+1, set.Runs, w.name, s.name, m)
@@ -77,66 +80,85 @@ func (m measurement) String() string {
 	return fmt.Sprintf("%s%s in %v", mark, figure(m.rate()), m.elapsed.Round(time.Millisecond))
 }
 
-func measure(ctx context.Context, l *link, fix *fixture, w work, s system) measurement {
-	c := &cell{ctx: ctx, fix: fix, system: s}
+// runner is what the measurements of one run of the program share.
+type runner struct {
+	ctx  context.Context
+	link *link
+	fix  *fixture
+	set  settings
+	kept map[string]*mount // by system, where mounts are kept
+}
+
+func (x *runner) measure(w work, s system) measurement {
+	c := &cell{ctx: x.ctx, fix: x.fix, system: s}
 	if w.fills {
-		fresh, err := fix.newDir()
+		fresh, err := x.fix.newDir()
 		if err != nil {
 			return measurement{err: err}
 		}
 		c.fresh = fresh
-		defer os.RemoveAll(filepath.Join(fix.dir, fresh))
+		defer os.RemoveAll(filepath.Join(x.fix.dir, fresh))
 	}
-	if fix.set.drop {
-		if err := dropCaches(fix.dir); err != nil {
-			return measurement{err: err}
-		}
-	}
-	m, err := s.open(ctx, l)
-	if err != nil {
+	if err := x.open(c); err != nil {
 		return measurement{err: err}
 	}
-	c.dir = m.dir
-	if fix.set.drop {
-		warmPrograms(m.pids(), "/usr/sbin/sshd", "tar")
-	}
-	result := c.clock(w, m)
+	result := c.clock(w, c.mount)
 	if result.err == nil && w.check != nil {
 		result.err = w.check(c)
 	}
-	if result.err != nil {
-		result.err = errors.Join(result.err, m.logged(), m.abort())
-		return result
+	switch {
+	case result.err != nil:
+		delete(x.kept, s.name)
+		result.err = errors.Join(result.err, c.mount.logged(), c.mount.abort())
+	case x.set.keep:
+		x.kept[s.name] = c.mount
+	default:
+		result.err = c.mount.close()
 	}
-	result.err = m.close()
 	return result
+}
+
+// open gets the cell's system ready: cold, unless mounts are kept.
+func (x *runner) open(c *cell) (err error) {
+	if c.mount = x.kept[c.system.name]; c.mount != nil {
+		return nil
+	}
+	if !x.set.keep {
+		if err := dropCaches(x.fix.dir); err != nil {
+			return err
+		}
+	}
+	if c.mount, err = c.system.open(x.ctx, x.link); err == nil && !x.set.keep {
+		warmPrograms(c.mount.pids(), "/usr/sbin/sshd", "tar")
+	}
+	return err
+}
+
+func (x *runner) closeKept() error {
+	var errs []error
+	for _, m := range x.kept {
+		errs = append(errs, m.close())
+	}
+	return errors.Join(errs...)
 }
 
 // clock does the work on a mount and takes the time.
 func (c *cell) clock(w work, m *mount) measurement {
-	var before time.Duration
-	if m.proc != nil {
-		before, _ = m.proc.usage()
-	}
+	before, _ := m.usage()
 	limit := c.fix.set.Limit
-	start := time.Now()
-	c.deadline = start.Add(limit)
-	amount, err := within(3*limit, m, func() (float64, error) { return w.do(c) })
-	result := measurement{amount: amount, elapsed: time.Since(start), partial: c.partial, err: err}
-	if m.proc != nil && err == nil {
-		after, peak := m.proc.usage()
+	c.begin()
+	c.deadline = c.start.Add(limit)
+	amount, err := within(3*limit, m, func() (float64, error) {
+		amount, err := w.do(c)
+		if c.elapsed == 0 {
+			c.end()
+		}
+		return amount, err
+	})
+	result := measurement{amount: amount, elapsed: c.elapsed, partial: c.partial, err: err}
+	if err == nil {
+		after, peak := m.usage()
 		result.cpu, result.peak = after-before, peak
 	}
 	return result
-}
-
-// logged is what the serving process said, as an error; nil where there is none.
-func (m *mount) logged() error {
-	if m.proc == nil {
-		return nil
-	}
-	if text := strings.TrimSpace(m.proc.log.String()); text != "" {
-		return errors.New(text)
-	}
-	return nil
 }

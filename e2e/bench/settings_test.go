@@ -27,7 +27,7 @@ type settings struct {
 	Systems []string      `json:"systems,omitempty"`
 	Works   []string      `json:"works,omitempty"`
 	out     string
-	drop    bool // the machine's caches are dropped before each measurement
+	keep    bool // one mount for all works, and no dropping of caches: nothing is cold
 }
 
 // Sizes of the full run.
@@ -52,16 +52,16 @@ func (s settings) fan() int { return max(2, int(math.Round(treeFan*math.Sqrt(min
 
 func (s settings) count(full int) int { return max(3, int(math.Round(s.Scale*float64(full)))) }
 
-// tiny are the settings of the tests: a few seconds in all. The caches, which are
-// everybody's, stay.
+// tiny are the settings of the tests: a few seconds in all, and everybody's caches
+// stay.
 func tiny() settings {
-	return settings{RTTs: []float64{2}, Runs: 1, Limit: 20 * time.Second, Scale: 0.01}
+	return settings{RTTs: []float64{2}, Runs: 1, Limit: 20 * time.Second, Scale: 0.01, keep: true}
 }
 
 // fullSettings are those of the benchmarks, as the environment wants them.
 func fullSettings(t testing.TB, rtts []float64) settings {
 	t.Helper()
-	s := settings{RTTs: rtts, Runs: 3, Limit: 20 * time.Second, Scale: 1, out: os.Getenv("BENCH_OUT"), drop: true}
+	s := settings{RTTs: rtts, Runs: 3, Limit: 20 * time.Second, Scale: 1, out: os.Getenv("BENCH_OUT")}
 	number := func(name, text string) float64 {
 		v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 		if err != nil || v < 0 {

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"testing"
 	"time"
 )
 
@@ -24,34 +23,40 @@ const (
 // system is one way to get at the server's directory.
 type system struct {
 	name    string
-	version string
+	version string // empty where it is not installed
 	// keepsModes: chmod and utimes reach the server.
 	keepsModes bool
-	// command is the program that serves a mount in the foreground; nil where
-	// nothing is mounted.
-	command func(l *link, mountpoint, scratch string) (argv, env []string)
+	// open gets it ready; the session is warm then.
+	open func(ctx context.Context, l *link) (*mount, error)
 }
 
-// systems are those that are installed, ours last; absent names the others.
-func systems(t testing.TB, set settings, bridge string) (found []system, absent []string) {
-	t.Helper()
-	all := []system{
-		{name: local, keepsModes: true, version: "the server's own directory"},
-		{name: sshfs, keepsModes: true, version: version(sshfs, "--version"), command: sshfsCommand},
-		{name: rcln, version: version(rcln, "version"), command: rcloneCommand},
-		{name: us, keepsModes: true, version: version(bridge, "version"), command: func(l *link, mountpoint, scratch string) ([]string, []string) {
+// serveCommand is a program that serves a mount in the foreground.
+type serveCommand func(l *link, mountpoint, scratch string) (argv, env []string)
+
+// mountSystems are the ways to mount.
+func mountSystems(bridge string) []system {
+	return []system{
+		{name: local, keepsModes: true, version: "the server's own directory", open: func(_ context.Context, l *link) (*mount, error) {
+			return &mount{dir: l.sshd.Home}, nil
+		}},
+		{name: sshfs, keepsModes: true, version: version(sshfs, "--version"), open: opener(sshfs, sshfsCommand)},
+		{name: rcln, version: version(rcln, "version"), open: opener(rcln, rcloneCommand)},
+		{name: us, keepsModes: true, version: version(bridge, "version"), open: opener(us, func(l *link, mountpoint, scratch string) ([]string, []string) {
 			argv := append([]string{bridge, "sshfs", "-f"}, l.sshOptions()...)
 			return append(argv, l.remote(), mountpoint), []string{"SSHFS_BRIDGE_SOCKET=" + filepath.Join(scratch, "none"), "HOME=" + l.home}
-		}},
+		})},
 	}
+}
+
+// present are the systems that are installed and asked for; absent names the
+// others.
+func present(all []system, set settings) (found []system, absent []string) {
 	for _, s := range all {
-		switch {
-		case len(set.Systems) > 0 && !contains(set.Systems, s.name):
-		case s.version == "":
+		if s.version == "" || len(set.Systems) > 0 && !contains(set.Systems, s.name) {
 			absent = append(absent, s.name)
-		default:
-			found = append(found, s)
+			continue
 		}
+		found = append(found, s)
 	}
 	return found, absent
 }
@@ -90,49 +95,93 @@ func version(program string, arg string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// mount is a system in use. Its directory is served by another process.
+// mount is a system in use. What serves it is another process.
 type mount struct {
-	dir     string
-	scratch string
+	dir     string   // where its files are seen; empty for a share alone
+	scratch string   // everything of it lies below
 	proc    *process // nil for the local directory
-}
-
-// pids are the processes that serve it.
-func (m *mount) pids() []int {
-	if m.proc == nil {
-		return nil
-	}
-	return m.proc.family()
+	stop    func() error
+	// A share: its port on loopback, its name, and what lies beneath it.
+	port    int
+	share   string
+	beneath *mount
 }
 
 const mountPatience = 30 * time.Second
 
-// open mounts a system and returns when it answers. The session is warm then, and
-// nothing but the names in the root has been asked for.
-func (s system) open(ctx context.Context, l *link) (*mount, error) {
-	if s.command == nil {
-		return &mount{dir: l.sshd.Home}, nil
+// opener mounts by a command. The mount is ready when it has answered, and nothing
+// but the names in its root has been asked for.
+func opener(name string, command serveCommand) func(context.Context, *link) (*mount, error) {
+	return func(ctx context.Context, l *link) (*mount, error) {
+		m, err := newMount()
+		if err != nil {
+			return nil, err
+		}
+		m.dir = filepath.Join(m.scratch, "mnt")
+		m.stop = m.unmount
+		err = os.Mkdir(m.dir, 0o755)
+		if err == nil {
+			argv, env := command(l, m.dir, m.scratch)
+			m.proc, err = startProcess(m.scratch, env, argv...)
+		}
+		if err == nil {
+			err = m.ready(ctx, name, func() bool { return len(mountTable(m.dir)) > 0 })
+		}
+		if err == nil {
+			_, err = within(mountPatience, m, func() ([]os.DirEntry, error) { return os.ReadDir(m.dir) })
+		}
+		if err != nil {
+			return nil, errors.Join(err, m.logged(), m.abort())
+		}
+		return m, nil
 	}
+}
+
+// newMount makes a directory that everybody may look into.
+func newMount() (*mount, error) {
 	scratch, err := os.MkdirTemp("", "bridge-bench-")
 	if err != nil {
 		return nil, err
 	}
-	m := &mount{dir: filepath.Join(scratch, "mnt"), scratch: scratch}
-	argv, env := s.command(l, m.dir, scratch)
-	if err = os.Mkdir(m.dir, 0o755); err == nil {
-		m.proc, err = startProcess(scratch, env, argv...)
+	return &mount{scratch: scratch}, os.Chmod(scratch, 0o755)
+}
+
+// ready waits until cond holds; the process must live until then.
+func (m *mount) ready(ctx context.Context, name string, cond func() bool) error {
+	up := false
+	poll(mountPatience, func() bool {
+		up = !m.proc.ended() && cond()
+		return up || m.proc.ended() || ctx.Err() != nil
+	})
+	if !up {
+		return fmt.Errorf("%s does not come up: %w", name, errors.Join(ctx.Err(), errNotUp))
 	}
-	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(scratch))
+	return nil
+}
+
+var errNotUp = errors.New("not up")
+
+// pids are the processes that serve it.
+func (m *mount) pids() (pids []int) {
+	if m.proc != nil {
+		pids = m.proc.family()
 	}
-	up := poll(mountPatience, func() bool { return len(mountTable(m.dir)) > 0 || m.proc.ended() || ctx.Err() != nil })
-	if up && !m.proc.ended() && ctx.Err() == nil {
-		if _, err = within(mountPatience, m, func() (int, error) { entries, err := os.ReadDir(m.dir); return len(entries), err }); err == nil {
-			return m, nil
-		}
+	if m.beneath != nil {
+		pids = append(pids, m.beneath.pids()...)
 	}
-	err = errors.Join(fmt.Errorf("%s does not mount: %w\n%s", s.name, errors.Join(ctx.Err(), err), m.proc.log.String()), m.abort())
-	return nil, err
+	return pids
+}
+
+// usage is that of the processes that serve it.
+func (m *mount) usage() (cpu time.Duration, peak int64) {
+	if m.proc != nil {
+		cpu, peak = m.proc.usage()
+	}
+	if m.beneath != nil {
+		c, p := m.beneath.usage()
+		cpu, peak = cpu+c, peak+p
+	}
+	return cpu, peak
 }
 
 // within runs work that touches the mount. When it takes too long, the mount's
@@ -154,37 +203,62 @@ func within[T any](limit time.Duration, m *mount, work func() (T, error)) (T, er
 		return o.v, o.err
 	case <-timer.C:
 	}
-	if m.proc != nil {
-		m.proc.kill()
+	for b := m; b != nil; b = b.beneath {
+		if b.proc != nil {
+			b.proc.kill()
+		}
 	}
 	o := <-done
 	return o.v, fmt.Errorf("ended by force after %v: %w", limit, errors.Join(o.err, os.ErrDeadlineExceeded))
 }
 
-// close unmounts, and waits for the processes. A mount or a process that has to be
+// close ends it and waits for its processes. A mount or a process that has to be
 // removed by force is an error.
 func (m *mount) close() error {
-	if m.proc == nil {
+	if m == nil || m.proc == nil {
 		return nil
 	}
+	err := errors.Join(m.stop(), m.proc.end(10*time.Second), m.beneath.close())
+	return errors.Join(err, detach(m.scratch), m.remove())
+}
+
+func (m *mount) unmount() error {
 	var err error
-	if !poll(10*time.Second, func() bool {
+	poll(10*time.Second, func() bool {
 		err = syscall.Unmount(m.dir, 0)
 		return !errors.Is(err, syscall.EBUSY)
-	}) || errors.Is(err, syscall.EINVAL) { // EINVAL: not mounted any more
-		err = fmt.Errorf("unmount %s: %w", m.dir, err)
+	})
+	if err != nil {
+		return fmt.Errorf("unmount %s: %w", m.dir, err)
 	}
-	return errors.Join(err, m.proc.end(10*time.Second), detach(m.dir), m.remove())
+	return nil
 }
+
+func (m *mount) terminate() error { return m.proc.cmd.Process.Signal(syscall.SIGTERM) }
 
 // abort removes all of it by force.
 func (m *mount) abort() error {
-	if m.proc == nil {
+	if m == nil || m.scratch == "" {
 		return nil
 	}
-	m.proc.kill()
-	_ = detach(m.dir) // it says what was there, which is no news
-	return m.remove()
+	if m.proc != nil {
+		m.proc.kill()
+	}
+	err := m.beneath.abort()
+	_ = detach(m.scratch) // it says what was there, which is no news
+	return errors.Join(err, m.remove())
+}
+
+// logged is what its processes said last, as an error; nil where that is nothing.
+func (m *mount) logged() error {
+	if m == nil || m.proc == nil {
+		return nil
+	}
+	err := m.beneath.logged()
+	if text := strings.TrimSpace(m.proc.log.String()); text != "" {
+		err = errors.Join(errors.New(text), err)
+	}
+	return err
 }
 
 func (m *mount) remove() error {

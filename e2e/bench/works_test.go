@@ -35,12 +35,20 @@ type cell struct {
 	ctx      context.Context
 	fix      *fixture
 	system   system
-	dir      string // the server's directory on the mount
+	mount    *mount
 	fresh    string // name of an empty directory there
 	deadline time.Time
 	partial  bool // the time was up before the work was done
 	done     int  // files or bytes that were done, for check
+	start    time.Time
+	elapsed  time.Duration
 }
+
+// begin starts the clock, once more where a work has to prepare something; end
+// notes what it shows. The work's own begin and end are those of the call, where it
+// says nothing.
+func (c *cell) begin() { c.start, c.elapsed = time.Now(), 0 }
+func (c *cell) end()   { c.elapsed = time.Since(c.start) }
 
 // over says whether the time is up, and notes that the work remains partial.
 func (c *cell) over() bool {
@@ -91,7 +99,7 @@ func megabytes(n int) float64 { return float64(n) / 1e6 }
 var errOtherBytes = errors.New("other bytes than those on the server were read")
 
 func readLarge(c *cell) (float64, error) {
-	f, err := os.Open(filepath.Join(c.dir, "large", "file"))
+	f, err := os.Open(filepath.Join(c.mount.dir, "large", "file"))
 	if err != nil {
 		return 0, err
 	}
@@ -118,7 +126,7 @@ func readLarge(c *cell) (float64, error) {
 }
 
 func writeLarge(c *cell) (float64, error) {
-	f, err := os.Create(filepath.Join(c.dir, c.fresh, "large"))
+	f, err := os.Create(filepath.Join(c.mount.dir, c.fresh, "large"))
 	if err != nil {
 		return 0, err
 	}
@@ -138,7 +146,7 @@ func writeLarge(c *cell) (float64, error) {
 
 func walk(c *cell) (float64, error) {
 	files := 0
-	err := filepath.WalkDir(filepath.Join(c.dir, "tree"), func(_ string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(filepath.Join(c.mount.dir, "tree"), func(_ string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -162,7 +170,7 @@ func created(i int) string { return fmt.Sprintf("/f%03d", i) }
 
 func create(c *cell) (float64, error) {
 	for c.done < c.fix.set.fresh() && !c.over() {
-		if err := os.WriteFile(filepath.Join(c.dir, c.fresh+created(c.done)), c.fix.small(c.done), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(c.mount.dir, c.fresh+created(c.done)), c.fix.small(c.done), 0o644); err != nil {
 			return 0, err
 		}
 		c.done++
@@ -179,7 +187,7 @@ func create(c *cell) (float64, error) {
 func untar(c *cell) (float64, error) {
 	ctx, cancel := context.WithDeadline(c.ctx, c.deadline)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "tar", "--no-same-owner", "-x", "-f", c.fix.archive, "-C", filepath.Join(c.dir, c.fresh))
+	cmd := exec.CommandContext(ctx, "tar", "--no-same-owner", "-x", "-f", c.fix.archive, "-C", filepath.Join(c.mount.dir, c.fresh))
 	out, err := cmd.CombinedOutput()
 	c.partial = ctx.Err() != nil
 	if err != nil && !c.partial {
@@ -213,7 +221,7 @@ func checkUntar(c *cell) error {
 }
 
 func readSmall(c *cell) (float64, error) {
-	dir := filepath.Join(c.dir, "many")
+	dir := filepath.Join(c.mount.dir, "many")
 	entries, err := os.ReadDir(dir) // sorted
 	if err != nil {
 		return 0, err
@@ -237,7 +245,7 @@ func readSmall(c *cell) (float64, error) {
 }
 
 func readRandom(c *cell) (float64, error) {
-	f, err := os.Open(filepath.Join(c.dir, "large", "file"))
+	f, err := os.Open(filepath.Join(c.mount.dir, "large", "file"))
 	if err != nil {
 		return 0, err
 	}
@@ -264,12 +272,12 @@ func readRandom(c *cell) (float64, error) {
 const copyPiece = 8 << 20
 
 func duplicate(c *cell) (float64, error) {
-	in, err := os.Open(filepath.Join(c.dir, "large", "file"))
+	in, err := os.Open(filepath.Join(c.mount.dir, "large", "file"))
 	if err != nil {
 		return 0, err
 	}
 	defer in.Close()
-	out, err := os.Create(filepath.Join(c.dir, c.fresh, "copy"))
+	out, err := os.Create(filepath.Join(c.mount.dir, c.fresh, "copy"))
 	if err != nil {
 		return 0, err
 	}
