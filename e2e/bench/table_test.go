@@ -41,9 +41,48 @@ func (r *report) tables() string {
 		fmt.Fprintf(&b, "load %s: average %.2f, %.0f%% busy with other things\n", l.When, l.Avg1, 100*l.Busy)
 	}
 	for _, rtt := range r.Settings.RTTs {
-		b.WriteString("\n" + r.table(rtt))
+		b.WriteString("\n" + r.table(rtt) + "\n" + r.cost(rtt))
 	}
 	return b.String()
+}
+
+// cost is what the processes that serve used: processor time for a whole work
+// (median; a partial one counts for less) and the largest memory in any of them.
+func (r *report) cost(rtt float64) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| %v ms, processor time of what serves | unit |", rtt)
+	var served []string
+	for _, s := range r.systems {
+		if s != local {
+			served = append(served, s)
+			fmt.Fprintf(&b, " %s |", s)
+		}
+	}
+	b.WriteString("\n|---|---|" + strings.Repeat("---:|", len(served)) + "\n")
+	peak := map[string]float64{}
+	for _, name := range r.works(rtt) {
+		title, _ := r.title(rtt, name)
+		fmt.Fprintf(&b, "| %s | s |", title)
+		for _, s := range served {
+			c := r.find(rtt, name, s)
+			switch {
+			case c == nil || len(c.CPU) == 0:
+				b.WriteString(" |")
+				continue
+			case c.Partial:
+				b.WriteString(" ~" + figure(median(c.CPU)) + " |")
+			default:
+				b.WriteString(" " + figure(median(c.CPU)) + " |")
+			}
+			peak[s] = max(peak[s], c.PeakMiB)
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("| largest memory of all | MiB |")
+	for _, s := range served {
+		fmt.Fprintf(&b, " %.0f |", peak[s])
+	}
+	return b.String() + "\n"
 }
 
 func (r *report) table(rtt float64) string {

@@ -1,0 +1,49 @@
+package bench
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestMedian(t *testing.T) {
+	for _, c := range []struct {
+		values []float64
+		want   float64
+	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{5, 1, 3}, 3}, {[]float64{4, 1, 3, 2}, 2.5}} {
+		if got := median(c.values); got != c.want {
+			t.Errorf("median(%v) = %v, want %v", c.values, got, c.want)
+		}
+	}
+}
+
+// A line says what each system reached, what was cut short or failed, and whether we
+// reach the target; where less is better, the ratio is the other way round.
+func TestTable(t *testing.T) {
+	set := settings{RTTs: []float64{20}, Runs: 3, Scale: 1}
+	r := newReport("test", set, []system{{name: local}, {name: sshfs}, {name: us}}, nil)
+	took := func(amount float64, d time.Duration) measurement { return measurement{amount: amount, elapsed: d} }
+	read := work{name: "read", title: "read %MB", unit: "MB/s"}
+	for _, rate := range []float64{100, 300, 200} {
+		r.add(20, read, us, took(rate, time.Second))
+	}
+	partial := took(20, 2*time.Second)
+	partial.partial = true
+	r.add(20, read, sshfs, partial)
+	get := work{name: "get", title: "get", unit: seconds}
+	r.add(20, get, sshfs, took(1, 6*time.Second))
+	r.add(20, get, us, took(1, 500*time.Millisecond))
+	r.add(20, get, local, measurement{err: errors.New("no such thing")})
+	want := `| 20 ms | unit | local | sshfs | sshfs-bridge | us / sshfs | target |
+|---|---|---:|---:|---:|---:|---:|
+| read 128 MB | MB/s |  | ~10.0 | 200 | 20.0 | >= 250 (short) |
+| get | s | failed | 6.00 | 0.50 | 12.0 | <= 1.00 |
+`
+	if got := r.table(20); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if f := r.failures(); len(f) != 1 || !strings.Contains(f[0], "no such thing") {
+		t.Errorf("failures: %q", f)
+	}
+}
