@@ -64,8 +64,11 @@ func (l *link) dialChannel(ctx context.Context, c *conn) (*channel, error) {
 	ch := &channel{conn: c, opened: time.Now()}
 	ch.touch()
 	var o sftp.Options
-	if l.control != nil { // the limits are known: a round trip less
-		limits := l.control.client.Limits()
+	l.mu.Lock()
+	control := l.control
+	l.mu.Unlock()
+	if control != nil { // the limits are known: a round trip less
+		limits := control.client.Limits()
 		o.MaxPacket, o.MaxReadPacket = limits.MaxWrite, limits.MaxRead
 	}
 	o.Logger = l.r.log

@@ -90,8 +90,7 @@ func (r *Remote) statusLocked() Status {
 // windowFloor is written ahead of the server's acknowledgements on any link.
 const windowFloor = 8 << 20
 
-// tune tells the flows what the link is like, and sets the write window to about
-// one second of what it carries.
+// tune tells the flows what the link is like.
 func (r *Remote) tune() {
 	r.mu.Lock()
 	l := r.link
@@ -103,5 +102,12 @@ func (r *Remote) tune() {
 	l.dataCount.Store(int64(channels))
 	r.reads.setLink(rtt, channels)
 	r.writes.setLink(rtt, channels)
-	r.window.setCapacity(min(max(int64(r.writes.rateNow()), windowFloor), int64(r.o.WindowBytes)))
+	r.tuneWindow()
+}
+
+// tuneWindow sets the write window to about one second of what the link carries,
+// and to no less than what shall be in flight twice.
+func (r *Remote) tuneWindow() {
+	n := max(int64(r.writes.rateNow()), 2*r.writes.limit(), windowFloor)
+	r.window.setCapacity(min(n, int64(r.o.WindowBytes)))
 }

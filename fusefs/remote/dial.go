@@ -98,6 +98,7 @@ func (r *Remote) attempt(ctx context.Context, interactive bool) error {
 	r.counters.dials.Add(1)
 	l, err := r.establish(ctx, interactive)
 	if err != nil {
+		r.shy.Store(true)
 		r.dialFailed(ctx, err)
 		return err
 	}
@@ -125,6 +126,7 @@ func (r *Remote) linkUp(l *link) bool {
 	r.copyData = l.control.client.Has("copy-data")
 	r.setStateLocked(StateUp, nil)
 	r.used()
+	r.spawn(r.tune)
 	r.spawn(l.monitor)
 	return true
 }
@@ -214,6 +216,7 @@ func (r *Remote) establish(ctx context.Context, interactive bool) (*link, error)
 	}) {
 		second <- opened{nil, ErrClosed}
 	}
+	r.spawn(func() { l.openAhead(ctx, first) })
 	control, err := l.openChannel(ctx, first)
 	other := <-second
 	if err != nil { // one is enough, whichever it is

@@ -15,11 +15,12 @@ func (f *File) answered(o *op, err error) {
 		err = linkDown(err)
 	}
 	if n := o.bytes(); n > 0 {
-		f.unsent(n)
 		if err == nil {
 			f.moved.Add(n)
 			f.r.writes.delivered(int(n), time.Now())
+			f.r.tuneWindow()
 		}
+		f.unsent(n)
 	}
 	if err == nil && o.changes() {
 		f.ackedChange(o)

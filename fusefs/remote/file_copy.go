@@ -101,7 +101,7 @@ func (f *File) laneOn(ctx context.Context, ch *channel) (*lane, error) {
 	if !named {
 		return nil, fmt.Errorf("%w: it has no name any more", ErrChanged)
 	}
-	n, err := f.openLane(ctx, ch, f.r.abs(path))
+	n, err := f.openLane(ctx, ch, f.r.abs(path), false)
 	if err != nil {
 		return nil, err
 	}

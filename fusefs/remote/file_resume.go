@@ -24,7 +24,7 @@ func (f *File) openAgain(ctx context.Context) error {
 			return f.breakWith(fmt.Errorf("%w: it has no name any more", ErrChanged))
 		}
 		ch := l.home()
-		n, err := f.openLane(ctx, ch, f.r.abs(path))
+		n, err := f.openLane(ctx, ch, f.r.abs(path), false)
 		switch {
 		case err == nil:
 			f.r.counters.resumed.Add(1)
@@ -66,17 +66,34 @@ func (f *File) breakWith(err error) error {
 	return f.broken
 }
 
-// openLane opens the file on ch, and checks that it is the same.
-func (f *File) openLane(ctx context.Context, ch *channel, path string) (*lane, error) {
+// openLane opens the file on ch, and checks that it is the same. A further lane
+// beside others is looked at by path, right behind the OPEN: that costs no round
+// trip of its own where the server keeps the order.
+func (f *File) openLane(ctx context.Context, ch *channel, path string, further bool) (*lane, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, f.r.o.DataTimeout, ErrTimeout)
 	defer cancel()
 	flags := OpenFlags{Read: f.flags.Read, Write: f.flags.Write}
-	h, err := ch.client.Open(ctx, path, sftpFlags(flags), Attrs{})
+	further = further && ch.serial()
+	then := f.r.objects.seenNow(f.object)
+	openCall := ch.client.StartOpen(path, sftpFlags(flags), Attrs{})
+	var statCall *sftp.Call[Attrs]
+	if further {
+		statCall = ch.client.StartStat(path)
+	}
+	h, err := openCall.Wait(ctx)
 	if err != nil {
+		if further {
+			statCall.Abandon()
+		}
 		return nil, causeOf(ctx, err)
 	}
-	a, err := ch.client.Fstat(ctx, h)
-	if err == nil && !f.r.objects.matches(f.object, a) {
+	var a Attrs
+	if further {
+		a, err = statCall.Wait(ctx)
+	} else {
+		a, err = ch.client.Fstat(ctx, h)
+	}
+	if err == nil && !f.r.objects.matches(f.object, a, then) {
 		err = fmt.Errorf("%w: %q", ErrChanged, path)
 	}
 	if err != nil {
@@ -96,12 +113,13 @@ func causeOf(ctx context.Context, err error) error {
 }
 
 const (
-	// stripeAfter is what must have been moved through a file before it is
-	// opened on further channels (unless its channel is full earlier), and
-	// stripeSize the size it must have: below, the round trips for that are
-	// better spent on data.
-	stripeAfter = 4 << 20
+	// stripeAfter is what must have been moved through a file, or be queued for
+	// it, before it is opened on further channels (unless its channel is full
+	// earlier), and stripeSize the size it must have, or what must have been
+	// written: below, the round trips for that are better spent on data.
+	stripeAfter = 1 << 20
 	stripeSize  = 8 << 20
+	stripeWrite = 4 << 20
 	// stripePause is how long a file that could not be opened on all
 	// channels is left alone.
 	stripePause = time.Second
@@ -116,7 +134,7 @@ func (f *File) stripe() {
 	}
 	f.mu.Lock()
 	have := len(f.lanes)
-	large := moved+pending >= stripeSize || pending == 0 && int64(f.attrs.Size) >= stripeSize
+	large := moved+pending >= stripeWrite || pending == 0 && int64(f.attrs.Size) >= stripeSize
 	if have == 0 || !large || f.closing || f.broken != nil {
 		f.mu.Unlock()
 		return
@@ -160,7 +178,7 @@ func (f *File) stripeOn(ctx context.Context, channels []*channel, path string) (
 	results := make(chan bool, len(channels))
 	for _, ch := range channels {
 		if !f.r.spawn(func() {
-			n, err := f.openLane(ctx, ch, path)
+			n, err := f.openLane(ctx, ch, path, true)
 			if err != nil {
 				f.r.log.Debug("file not opened on a further channel", "err", err)
 				results <- false

@@ -22,41 +22,47 @@ const (
 	// nothing: then it is the link or a processor that limits.
 	growMeasure = 100 * time.Millisecond
 	growRetry   = time.Minute
-	// targetRate is what growing aims at in one step. The steps after it are
-	// measured.
-	targetRate = 400 << 20
+	// targetRate is what channels are opened for ahead of any measurement, and
+	// what growing aims at in one step. The steps after it are measured.
+	targetRate = 500 << 20
 )
 
 // flow bounds the file data in flight in one direction to what the link
 // carries in about two round trips: more would only make everything else wait
-// behind it. It learns the rate from the answers.
+// behind it. It learns the rate from the answers. Until it knows that, it doubles
+// what is in flight each round trip, as long as that comes back within one.
 type flow struct {
 	gate
 
 	estMu    sync.Mutex
-	rate     float64       // bytes a second, 0 unknown; GUARDED_BY(estMu)
-	sample   float64       // the last measurement; GUARDED_BY(estMu)
-	steady   float64       // the lower one of the last two; GUARDED_BY(estMu)
-	acc      int64         // since start; GUARDED_BY(estMu)
-	start    time.Time     // GUARDED_BY(estMu)
-	last     time.Time     // of the last answer; GUARDED_BY(estMu)
-	rtt      time.Duration // GUARDED_BY(estMu)
-	channels int           // data channels; GUARDED_BY(estMu)
-	before   float64       // steady when channels were added; GUARDED_BY(estMu)
-	grown    time.Time     // when channels were added; GUARDED_BY(estMu)
-	full     bool          // rate was measured while somebody waited; GUARDED_BY(estMu)
+	ramp     ramp    // GUARDED_BY(estMu), as all below
+	rate     float64 // bytes a second, 0 unknown
+	sample   float64 // the last measurement
+	steady   float64 // the lower one of the last two
+	acc      int64   // since start
+	start    time.Time
+	last     time.Time // of the last answer
+	rtt      time.Duration
+	channels int       // data channels
+	before   float64   // steady when channels were added
+	grown    time.Time // when channels were added
+	full     bool      // rate was measured while somebody waited
 }
 
 func newFlow() *flow {
-	f := &flow{channels: 1}
+	f := &flow{channels: 1, ramp: ramp{on: true}}
 	f.capacity = flowInitial
 	return f
 }
 
-// delivered notes that n bytes were answered, and adapts the capacity.
+// delivered notes that n bytes were answered, and adapts the capacity. Their room
+// is given back after it.
 func (f *flow) delivered(n int, now time.Time) {
 	f.estMu.Lock()
 	defer f.estMu.Unlock()
+	if f.ramp.on {
+		f.rampLocked(int64(n), now)
+	}
 	if f.start.IsZero() || f.busySince().After(f.last) {
 		// The first answer only starts the clock: its own way is unknown.
 		f.start, f.last, f.acc = now, now, 0
@@ -92,6 +98,9 @@ func (f *flow) setLink(rtt time.Duration, channels int) {
 	defer f.estMu.Unlock()
 	if channels > f.channels && f.rate > 0 {
 		f.grown, f.before = time.Now(), f.steady
+		if f.windowsLimitLocked() {
+			f.ramp = ramp{on: true}
+		}
 	}
 	f.rtt, f.channels = rtt, max(channels, 1)
 	f.adapt()
@@ -99,8 +108,9 @@ func (f *flow) setLink(rtt time.Duration, channels int) {
 
 // adapt sets the capacity from what is known. estMu is held.
 func (f *flow) adapt() {
-	if f.rate == 0 {
-		f.setCapacity(flowInitial)
+	most := int64(f.channels) * channelWindow
+	if f.ramp.on {
+		f.setCapacity(min(max(f.limit(), flowInitial), most))
 		return
 	}
 	capacity := int64(min(2*f.rate*f.rtt.Seconds()+flowInitial, f.rate))
@@ -108,30 +118,52 @@ func (f *flow) adapt() {
 	if f.full { // else the rate is that of who asked
 		floor = flowFloor
 	}
-	most := int64(f.channels) * channelWindow
-	if time.Since(f.grown) < 4*f.rtt {
-		floor = most / 2 // new channels: what they carry is not measured yet
-	}
 	f.setCapacity(min(max(capacity, floor), most))
 }
 
-// wanted says how many data channels the flow could use: more than it has when
-// the window of those is what limits it.
-func (f *flow) wanted() int {
+// windowsLimitLocked says that the data flows at the rate which the windows of
+// the channels allow. estMu is held.
+func (f *flow) windowsLimitLocked() bool {
+	return f.steady*f.rtt.Seconds() >= 0.6*float64(f.channels)*channelWindow
+}
+
+// wanted says how many data channels the flow could use: as many as the way is
+// long for, up to room, until its rate is known; and then more than it has when the
+// windows of those are what limits it, which is proven by measurement.
+func (f *flow) wanted(room int) (n int, proven bool) {
 	f.estMu.Lock()
 	defer f.estMu.Unlock()
+	if n := min(channelsFor(f.rtt), room); f.ramp.on && n > f.channels {
+		return n, false
+	}
 	switch since := time.Since(f.grown); {
 	case since < 6*f.rtt+growMeasure:
-		return f.channels // what the last ones brought is not known yet
+		return f.channels, false // what the last ones brought is not known yet
 	case since < growRetry && f.steady < 1.2*f.before:
-		return f.channels // they brought nothing: it is not the windows
+		return f.channels, false // they brought nothing: it is not the windows
+	case !f.windowsLimitLocked():
+		return f.channels, false
 	}
 	bdp := f.steady * f.rtt.Seconds()
-	if bdp < 0.6*float64(f.channels)*channelWindow {
-		return f.channels
-	}
 	goal := max(2*bdp, min(targetRate*f.rtt.Seconds(), 8*float64(f.channels)*channelWindow))
-	return max(f.channels, int(goal/channelWindow+0.999))
+	return max(f.channels, int(goal/channelWindow+0.999)), true
+}
+
+// ahead says how many data channels a new link does well to begin with, over a
+// way of rtt: as many as the flow has used, once that is known.
+func (f *flow) ahead(rtt time.Duration) int {
+	f.estMu.Lock()
+	defer f.estMu.Unlock()
+	n := channelsFor(rtt)
+	if !f.ramp.on {
+		n = min(n, int(2*f.steady*rtt.Seconds()/channelWindow)+1)
+	}
+	return n
+}
+
+// channelsFor says how many channels targetRate takes over a way of rtt.
+func channelsFor(rtt time.Duration) int {
+	return max(1, int(targetRate*rtt.Seconds()/channelWindow+0.999))
 }
 
 // rateNow gives the rate, 0 unknown.

@@ -16,6 +16,7 @@ type gate struct {
 	began    time.Time // when used last left 0; GUARDED_BY(mu)
 	waiters  list.List // of *gateWaiter, GUARDED_BY(mu)
 	waited   bool      // somebody waited since takeWaited, GUARDED_BY(mu)
+	refused  bool      // somebody did not fit since takeRefused, GUARDED_BY(mu)
 	waits    uint64    // GUARDED_BY(mu)
 	onWait   func()    // called without mu when somebody begins to wait; may be nil
 }
@@ -47,6 +48,7 @@ func (g *gate) tryAcquire(n int64) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.waiters.Len() > 0 || !g.fits(n) {
+		g.refused = true
 		return false
 	}
 	g.take(n)
@@ -63,7 +65,7 @@ func (g *gate) acquire(ctx context.Context, n int64) error {
 	}
 	w := &gateWaiter{n: n, ready: make(chan struct{})}
 	e := g.waiters.PushBack(w)
-	g.waited = true
+	g.waited, g.refused = true, true
 	g.waits++
 	g.mu.Unlock()
 	if g.onWait != nil {
@@ -136,6 +138,27 @@ func (g *gate) takeWaited() bool {
 	w := g.waited || g.waiters.Len() > 0
 	g.waited = false
 	return w
+}
+
+// takeRefused says whether somebody did not fit since the last call, waiting or
+// not.
+func (g *gate) takeRefused() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r := g.refused || g.waiters.Len() > 0
+	g.refused = false
+	return r
+}
+
+// widen raises the capacity by n, up to most, unless it is beyond that already or
+// nobody wants more.
+func (g *gate) widen(n, most int64, wanted bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.capacity < most && (wanted || g.refused || g.waiters.Len() > 0) {
+		g.capacity = min(g.capacity+n, most)
+		g.admit()
+	}
 }
 
 func (g *gate) waitCount() uint64 {

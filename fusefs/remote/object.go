@@ -210,15 +210,29 @@ func (t *objectTable) where(o *object) (string, bool) {
 	return o.path, !o.orphan
 }
 
-// matches says whether a can be the object's, and notes it as an orphan if not.
-func (t *objectTable) matches(o *object, a Attrs) bool {
+// seen is what an object must look like to whoever asks the server now: when the
+// answer comes, more may have been acknowledged.
+type seen struct {
+	exact   bool
+	minSize int64
+}
+
+func (t *objectTable) seenNow(o *object) seen {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if o.exact {
+	return seen{o.exact, o.minSize}
+}
+
+// matches says whether a can be the object's, of which the server was asked at
+// the time of then.
+func (t *objectTable) matches(o *object, a Attrs, then seen) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if o.exact && then.exact {
 		return sameFile(o.base, a)
 	}
 	size := int64(a.Size)
-	return sameOwner(o.base, a) && size >= o.minSize && size <= o.maxSize
+	return sameOwner(o.base, a) && size >= min(o.minSize, then.minSize) && size <= o.maxSize
 }
 
 func sameOwner(a, b Attrs) bool {

@@ -39,7 +39,7 @@ type Options struct {
 	ChannelIdle time.Duration
 
 	// MaxChannels bounds the SFTP channels of one connection, control channel
-	// included (9); MaxConnections the connections (3).
+	// included (10, which OpenSSH allows); MaxConnections the connections (3).
 	MaxChannels, MaxConnections int
 	// WindowBytes bounds what all files together have written and the server
 	// has not acknowledged (64 MiB). Below it the window is about one second of the
@@ -74,7 +74,7 @@ const (
 	defaultBackoffMin  = 250 * time.Millisecond
 	defaultBackoffMax  = 30 * time.Second
 	defaultChannelIdle = 30 * time.Second
-	defaultMaxChannels = 9
+	defaultMaxChannels = 10
 	defaultMaxConns    = 3
 	defaultWindow      = 64 << 20
 )

@@ -58,29 +58,44 @@ func (r *Remote) grow(f *flow) {
 	if l == nil || time.Now().UnixNano() < l.growAfter.Load() || l.growing.Load() {
 		return
 	}
-	have := len(l.data())
-	want := f.wanted()
+	have, room := l.room()
+	want, proven := f.wanted(room)
 	if want <= have || !l.growing.CompareAndSwap(false, true) {
 		return
 	}
 	if !r.spawn(func() {
 		defer l.growing.Store(false)
-		if got := l.growTo(want); got < want {
+		if got := l.growTo(want, proven); got < want {
 			l.growAfter.Store(time.Now().Add(growPause).UnixNano())
 		}
-		r.tune()
 	}) {
 		l.growing.Store(false)
 	}
 }
 
-// growTo opens data channels, and connections for them, until there are n or the
-// server or the options allow no more. It returns how many there are.
-func (l *link) growTo(n int) int {
+// room gives the data channels that are open, and how many there can be on the
+// connections that are.
+func (l *link) room() (have, room int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	have = len(l.dataLocked())
+	room = have
+	for _, c := range l.conns {
+		if !c.full && !c.over {
+			room += max(l.r.o.MaxChannels-len(c.channels), 0)
+		}
+	}
+	return have, room
+}
+
+// growTo opens data channels, and with dial connections for them, until there are n
+// or the server or the options allow no more. It returns how many there are.
+func (l *link) growTo(n int, dial bool) int {
 	for {
 		l.openChannels(n - len(l.data()))
+		l.r.tune()
 		have := len(l.data())
-		if have >= n || !l.dialFurther() {
+		if have >= n || !dial || !l.dialFurther() {
 			return have
 		}
 	}
@@ -106,6 +121,28 @@ func (l *link) openChannels(n int) {
 	}
 	l.mu.Unlock()
 	opening.Wait()
+}
+
+// openAhead opens the data channels that a stream will want over a way as long as
+// this one, while the control channel is made: opened when a stream begins they
+// are three or four round trips late. It is one less than that, because one is
+// opened anyway. On a server which did not bear that last time it opens none.
+func (l *link) openAhead(ctx context.Context, first *conn) {
+	r := l.r
+	if r.shy.Load() || !l.growing.CompareAndSwap(false, true) {
+		return
+	}
+	defer func() {
+		l.growing.Store(false)
+		r.tune()
+	}()
+	start := time.Now()
+	if _, err := first.Ping(ctx); err != nil {
+		return
+	}
+	rtt := time.Since(start)
+	r.notePing(rtt)
+	l.openChannels(max(r.reads.ahead(rtt), r.writes.ahead(rtt)) - 1)
 }
 
 // refillPause keeps a server that ends every channel at once from being asked

@@ -31,6 +31,7 @@ type Remote struct {
 	requestLimit  *rateLimit
 	rtt           rttEstimate
 	lastUse       atomic.Int64 // Unix nanoseconds
+	shy           atomic.Bool  // the last link failed or was short: a new one opens no more than it must
 	objects       objectTable
 	counters      counters
 

@@ -191,9 +191,11 @@ func (r *Remote) linkLost(l *link, err error) {
 	}
 	r.link = nil
 	r.lostAt, r.attempts, r.failures = time.Now(), 0, 0
-	if time.Since(l.started) > stableAfter {
+	stable := time.Since(l.started) > stableAfter
+	if stable {
 		r.pauses.reset()
 	}
+	r.shy.Store(!stable)
 	if r.closed && r.objects.count() == 0 {
 		return
 	}

@@ -1,0 +1,107 @@
+package remote_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sshfs-bridge/e2e/testenv"
+	"sshfs-bridge/fusefs/remote"
+)
+
+// farDialer makes connections that cost the round trips which SSH takes: eight for
+// TCP, versions, keys and the login, and two for a channel with its subsystem.
+type farDialer struct {
+	*rigDialer
+	rtt time.Duration
+}
+
+func (d farDialer) Dial(ctx context.Context, interactive bool) (remote.Conn, error) {
+	time.Sleep(7 * d.rtt)
+	c, err := d.rigDialer.Dial(ctx, interactive)
+	if err != nil {
+		return nil, err
+	}
+	return farConn{c, d.rtt}, nil
+}
+
+type farConn struct {
+	remote.Conn
+	rtt time.Duration
+}
+
+func (c farConn) OpenSFTP(ctx context.Context) (io.ReadWriteCloser, error) {
+	time.Sleep(c.rtt)
+	return c.Conn.OpenSFTP(ctx)
+}
+
+// trips says how many round trips f takes.
+func trips(rtt time.Duration, f func()) float64 {
+	start := time.Now()
+	f()
+	return float64(time.Since(start)) / float64(rtt)
+}
+
+// TestRamp_roundTrips moves files of 128 MB over a long way in a bubble's time:
+// what it takes is what the protocol alone makes of the way, on any machine. The
+// first one is cold: the link was just made. One channel would take 64 round trips.
+func TestRamp_roundTrips(t *testing.T) {
+	const size = 128 << 20
+	for _, c := range []struct {
+		rtt          time.Duration
+		first, again float64 // at most
+	}{
+		{20 * time.Millisecond, 19, 12},
+		{100 * time.Millisecond, 14, 8},
+	} {
+		for _, write := range []bool{false, true} {
+			t.Run(fmt.Sprintf("rtt=%v/write=%v", c.rtt, write), func(t *testing.T) {
+				testenv.NoLeaks(t)
+				synctest.Test(t, func(t *testing.T) {
+					far := testenv.CountOptions{Delay: c.rtt / 2, Settle: -1, Window: 2 << 20, MaxSessions: 10}
+					g := unconnectedBy(t, far, remote.Options{}, func(d *rigDialer) remote.Dialer { return farDialer{d, c.rtt} })
+					check(t, os.WriteFile(filepath.Join(g.dir, "in"), nil, 0o644))
+					check(t, os.Truncate(filepath.Join(g.dir, "in"), size))
+					move := func() {
+						if !write {
+							f := g.open("in", forRead)
+							_, err := readAll(t.Context(), f, size, 1<<20, 64)
+							check(t, err)
+							f.Close(t.Context())
+							return
+						}
+						f := g.open("out", forWrite)
+						check(t, writeAll(t.Context(), f, make([]byte, size), 1<<20))
+						check(t, f.Sync(t.Context()))
+						_, err := f.Close(t.Context())
+						check(t, err)
+					}
+					connect := trips(c.rtt, func() { check(t, g.Connect(t.Context(), false)) })
+					first := trips(c.rtt, move)
+					s1 := g.Status()
+					time.Sleep(5 * time.Second)
+					again := trips(c.rtt, move)
+					s := g.Status()
+					mbs := func(trips float64) float64 { return size / 1e6 / (trips * c.rtt.Seconds()) }
+					t.Logf("round trips: connect %.1f, first %.1f (%.0f MB/s, %d channels on %d connections), again %.1f (%.0f MB/s, %d on %d)",
+						connect, first, mbs(first), s1.Channels, s1.Connections, again, mbs(again), s.Channels, s.Connections)
+					// Eight to log in, then channel, subsystem, INIT, limits and the root.
+					if connect > 13.5 {
+						t.Errorf("connecting took %.1f round trips", connect)
+					}
+					if first > c.first || again > c.again {
+						t.Errorf("the first file took %.1f round trips, the next %.1f, want %.0f and %.0f", first, again, c.first, c.again)
+					}
+					if s.Counters.Reconnects > 0 || s.Channels > 10*s.Connections {
+						t.Errorf("status: %+v", s)
+					}
+				})
+			})
+		}
+	}
+}
