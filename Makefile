@@ -17,7 +17,7 @@ RACE := $(shell [ "$$(go env CGO_ENABLED 2>/dev/null)" = 1 ] && command -v "$$(g
 # The detector sleeps for a second at each exit, and tests start programs by the hundred.
 GORACE := GORACE=atexit_sleep_ms=20
 
-.PHONY: help demo build image test unit prepare soak bench lint fmt clean
+.PHONY: help demo build image test unit prepare soak bench bench-smb lint fmt clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
