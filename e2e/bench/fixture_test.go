@@ -33,36 +33,36 @@ var fixtureTime = time.Now().Add(-time.Hour).Truncate(time.Second)
 // archiveMode is unlike what a umask makes.
 const archiveMode = 0o640
 
-func makeFixture(t testing.TB, dir string, set settings) *fixture {
-	t.Helper()
-	f := &fixture{dir: dir, set: set, archive: filepath.Join(t.TempDir(), "small.tar"), data: make([]byte, set.large())}
+func makeFixture(tb testing.TB, dir string, set settings) *fixture {
+	tb.Helper()
+	f := &fixture{dir: dir, set: set, archive: filepath.Join(tb.TempDir(), "small.tar"), data: make([]byte, set.large())}
 	rand.NewChaCha8([32]byte{1}).Read(f.data)
-	f.file(t, "large/file", f.data)
+	f.file(tb, "large/file", f.data)
 	for i := range set.many() {
-		f.file(t, fmt.Sprintf("many/f%03d", i), f.small(i))
+		f.file(tb, fmt.Sprintf("many/f%03d", i), f.small(i))
 	}
 	for i := range set.fan() {
 		for j := range set.fan() {
 			for k := range set.leaves() {
-				f.file(t, fmt.Sprintf("tree/d%d/d%d/f%02d", i, j, k), []byte("content"))
+				f.file(tb, fmt.Sprintf("tree/d%d/d%d/f%02d", i, j, k), []byte("content"))
 			}
 		}
 	}
 	if set.keep {
 		for i := range keptDirs {
-			must(t, os.Mkdir(filepath.Join(dir, newName(i+1)), 0o777))
+			must(tb, os.Mkdir(filepath.Join(dir, newName(i+1)), 0o777))
 		}
 	}
-	f.pack(t)
+	f.pack(tb)
 	return f
 }
 
-func (f *fixture) file(t testing.TB, rel string, content []byte) {
-	t.Helper()
+func (f *fixture) file(tb testing.TB, rel string, content []byte) {
+	tb.Helper()
 	path := filepath.Join(f.dir, rel)
-	must(t, os.MkdirAll(filepath.Dir(path), 0o755))
-	must(t, os.WriteFile(path, content, 0o644))
-	must(t, os.Chtimes(path, fixtureTime, fixtureTime))
+	must(tb, os.MkdirAll(filepath.Dir(path), 0o755))
+	must(tb, os.WriteFile(path, content, 0o644))
+	must(tb, os.Chtimes(path, fixtureTime, fixtureTime))
 }
 
 // small is the content of the i-th small file; all differ.
@@ -74,12 +74,12 @@ func (f *fixture) small(i int) []byte {
 // packed is the name in the archive of the i-th file: ten to a directory.
 func packed(i int) string { return fmt.Sprintf("pack/d%d/f%02d", i/10, i) }
 
-func (f *fixture) pack(t testing.TB) {
-	t.Helper()
+func (f *fixture) pack(tb testing.TB) {
+	tb.Helper()
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
 	header := func(name string, mode, size int64, typ byte) {
-		must(t, w.WriteHeader(&tar.Header{Name: name, Mode: mode, Size: size, ModTime: fixtureTime, Typeflag: typ}))
+		must(tb, w.WriteHeader(&tar.Header{Name: name, Mode: mode, Size: size, ModTime: fixtureTime, Typeflag: typ}))
 	}
 	header("pack/", 0o750, 0, tar.TypeDir)
 	for i := range f.set.fresh() {
@@ -88,10 +88,10 @@ func (f *fixture) pack(t testing.TB) {
 		}
 		header(packed(i), archiveMode, smallSize, tar.TypeReg)
 		_, err := w.Write(f.small(i))
-		must(t, err)
+		must(tb, err)
 	}
-	must(t, w.Close())
-	must(t, os.WriteFile(f.archive, buf.Bytes(), 0o644))
+	must(tb, w.Close())
+	must(tb, os.WriteFile(f.archive, buf.Bytes(), 0o644))
 }
 
 // keptDirs are enough for all works on all systems, once.
@@ -138,9 +138,9 @@ func (f *fixture) sameMode(rel string) error {
 
 var errServerLacks = errors.New("the server does not get the bytes")
 
-func must(t testing.TB, err error) {
-	t.Helper()
+func must(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }

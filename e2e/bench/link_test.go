@@ -26,22 +26,22 @@ type link struct {
 
 const linkHost = "bench"
 
-func newLink(t testing.TB) *link {
-	t.Helper()
-	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
-	l := &link{sshd: sshd, proxy: testenv.NewFaultProxy(t, sshd.Addr), home: t.TempDir()}
+func newLink(tb testing.TB) *link {
+	tb.Helper()
+	sshd := testenv.StartSSHD(tb, testenv.SSHDOptions{})
+	l := &link{sshd: sshd, proxy: testenv.NewFaultProxy(tb, sshd.Addr), home: tb.TempDir()}
 	_, port, err := net.SplitHostPort(l.proxy.Addr())
-	must(t, err)
+	must(tb, err)
 	l.port = port
 	var b strings.Builder
 	for _, key := range sshd.HostKeys() {
 		fmt.Fprintf(&b, "[127.0.0.1]:%s %s", port, ssh.MarshalAuthorizedKey(key))
 	}
 	l.known = filepath.Join(l.home, "known_hosts")
-	must(t, os.WriteFile(l.known, []byte(b.String()), 0o600))
+	must(tb, os.WriteFile(l.known, []byte(b.String()), 0o600))
 	l.ssh = filepath.Join(l.home, "ssh")
-	must(t, os.Mkdir(l.ssh, 0o700))
-	must(t, os.WriteFile(filepath.Join(l.ssh, "config"), fmt.Appendf(nil, "Host %s\n  HostName 127.0.0.1\n  Port %s\n  User %s\n  IdentityFile %s\n  UserKnownHostsFile %s\n",
+	must(tb, os.Mkdir(l.ssh, 0o700))
+	must(tb, os.WriteFile(filepath.Join(l.ssh, "config"), fmt.Appendf(nil, "Host %s\n  HostName 127.0.0.1\n  Port %s\n  User %s\n  IdentityFile %s\n  UserKnownHostsFile %s\n",
 		linkHost, port, sshd.User, sshd.IdentityFile, l.known), 0o600))
 	return l
 }

@@ -27,13 +27,13 @@ var built = sync.OnceValues(func() (path string, err error) {
 })
 
 // bridgeBinary is the program under test.
-func bridgeBinary(t testing.TB) string {
-	t.Helper()
+func bridgeBinary(tb testing.TB) string {
+	tb.Helper()
 	if path := os.Getenv("BENCH_BINARY"); path != "" {
 		return path
 	}
 	path, err := built()
-	must(t, err)
+	must(tb, err)
 	return path
 }
 

@@ -169,8 +169,8 @@ func (r *report) failures() (all []string) {
 }
 
 // finish prints the tables and writes the file.
-func (r *report) finish(t testing.TB) {
-	t.Helper()
+func (r *report) finish(tb testing.TB) {
+	tb.Helper()
 	fmt.Printf("\n%s\n", r.tables())
 	for _, f := range r.failures() {
 		fmt.Println("failed:", f)
@@ -179,10 +179,10 @@ func (r *report) finish(t testing.TB) {
 		return
 	}
 	data, err := json.MarshalIndent(r, "", "  ")
-	must(t, err)
-	must(t, os.MkdirAll(r.Settings.out, 0o755))
+	must(tb, err)
+	must(tb, os.MkdirAll(r.Settings.out, 0o755))
 	path := filepath.Join(r.Settings.out, "bench-"+r.Kind+"-"+r.Date.Format("20060102-150405")+".json")
-	must(t, os.WriteFile(path, append(data, '\n'), 0o644))
+	must(tb, os.WriteFile(path, append(data, '\n'), 0o644))
 	fmt.Println(path)
 }
 

@@ -13,25 +13,25 @@ import (
 )
 
 // interruptible is the test's context, which also ends with Ctrl-C: cleanups run.
-func interruptible(t testing.TB) context.Context {
-	t.Helper()
-	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	t.Cleanup(stop)
+func interruptible(tb testing.TB) context.Context {
+	tb.Helper()
+	ctx, stop := signal.NotifyContext(tb.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	tb.Cleanup(stop)
 	return ctx
 }
 
 // measureAll measures every work on every system at every round-trip time, the
 // systems side by side. A cell that fails has no figure, and the rest goes on; an
 // interrupt ends the test.
-func measureAll(t testing.TB, kind string, set settings, works []work, all []system) *report {
-	t.Helper()
-	x := &runner{ctx: interruptible(t), link: newLink(t), set: set, kept: map[string]*mount{}}
-	t.Cleanup(func() {
+func measureAll(tb testing.TB, kind string, set settings, works []work, all []system) *report {
+	tb.Helper()
+	x := &runner{ctx: interruptible(tb), link: newLink(tb), set: set, kept: map[string]*mount{}}
+	tb.Cleanup(func() {
 		if err := x.closeKept(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
-	x.fix = makeFixture(t, x.link.sshd.Home, set)
+	x.fix = makeFixture(tb, x.link.sshd.Home, set)
 	found, absent := present(all, set)
 	r := newReport(kind, set, found, absent)
 	for _, rtt := range set.RTTs {
@@ -45,7 +45,7 @@ func measureAll(t testing.TB, kind string, set settings, works []work, all []sys
 				for _, s := range found {
 					m := x.measure(w, s)
 					if x.ctx.Err() != nil {
-						t.Fatalf("interrupted: %v", x.ctx.Err())
+						tb.Fatalf("interrupted: %v", x.ctx.Err())
 					}
 					r.add(rtt, w, s.name, m)
 					r.progress("%3v ms  run %d/%d  %-10s %-12s %s", rtt, run+1, set.Runs, w.name, s.name, m)

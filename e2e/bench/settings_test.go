@@ -59,13 +59,13 @@ func tiny() settings {
 }
 
 // fullSettings are those of the benchmarks, as the environment wants them.
-func fullSettings(t testing.TB, rtts []float64) settings {
-	t.Helper()
+func fullSettings(tb testing.TB, rtts []float64) settings {
+	tb.Helper()
 	s := settings{RTTs: rtts, Runs: 3, Limit: 20 * time.Second, Scale: 1, out: os.Getenv("BENCH_OUT")}
 	number := func(name, text string) float64 {
 		v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 		if err != nil || v < 0 {
-			t.Fatalf("%s=%q: want a number", name, text)
+			tb.Fatalf("%s=%q: want a number", name, text)
 		}
 		return v
 	}
