@@ -32,8 +32,8 @@ type kind struct {
 	swapsLinks   bool // takes a link for its target
 	noPing       bool // x/crypto/ssh ends the connection over its answer to a keepalive
 	followsLinks bool // LSTAT follows links, and READLINK resolves them
-	slow         bool // its windows carry little over a long way
-	grows        bool // is seen to get more channels over a long way
+	slow         bool // its windows, or its code, carry little
+	grows        bool // has what further channels need
 	plain        bool // differs from another one in nothing that stripes meet
 }
 
@@ -76,7 +76,7 @@ func kinds() []kind {
 		},
 		{
 			name: "TinySSH with OpenSSH's sftp-server", needs: []string{"root", "sshd", "tinysshd"}, start: startTinySSH,
-			note: "the connection is lost, and made again, after every silence", noPing: true,
+			note: "the connection is lost, and made again, after every silence", noPing: true, slow: true,
 		},
 		{
 			name: "ProFTPD mod_sftp", needs: []string{"root", "sshd", "proftpd"}, start: startProFTPD,
@@ -85,7 +85,7 @@ func kinds() []kind {
 		},
 		{
 			name: "AsyncSSH", needs: []string{"root", "sshd", "asyncssh"}, start: startAsyncSSH,
-			note: "Python. Takes SYMLINK's arguments in the other order", swapsLinks: true,
+			note: "Python. Takes SYMLINK's arguments in the other order", swapsLinks: true, slow: true,
 		},
 	}
 }
