@@ -3,8 +3,10 @@ package bench
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -42,9 +44,26 @@ func warmPrograms(pids []int, names ...string) {
 		}
 	}
 	for path := range seen {
-		if f, err := os.Open(path); err == nil {
-			_, _ = io.Copy(io.Discard, f) // what cannot be read stays cold
-			f.Close()
-		}
+		_ = warmFile(path) // what cannot be read stays cold
 	}
+}
+
+// warmFiles reads all files below a directory.
+func warmFiles(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		return warmFile(path)
+	})
+}
+
+func warmFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(io.Discard, f)
+	return err
 }

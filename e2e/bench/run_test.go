@@ -127,6 +127,11 @@ func (x *runner) open(c *cell) (err error) {
 		if err := dropCaches(x.fix.dir); err != nil {
 			return err
 		}
+		if x.set.Warm {
+			if err := warmFiles(x.fix.dir); err != nil {
+				return err
+			}
+		}
 	}
 	if c.mount, err = c.system.open(x.ctx, x.link); err == nil && !x.set.keep {
 		warmPrograms(c.mount.pids(), "/usr/sbin/sshd", "tar")

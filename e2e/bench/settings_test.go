@@ -17,6 +17,7 @@ import (
 //	BENCH_SCALE    sizes and numbers of files, as a part of the full ones
 //	BENCH_SYSTEMS  names of systems; empty: all that are installed
 //	BENCH_WORKS    names of works; empty: all
+//	BENCH_SERVER   warm: the server has its files in memory, so that its disk has no part
 //	BENCH_OUT      directory of the JSON file; empty: none is written
 //	BENCH_BINARY   the program to measure; empty: it is built
 type settings struct {
@@ -26,6 +27,7 @@ type settings struct {
 	Scale   float64       `json:"scale"`
 	Systems []string      `json:"systems,omitempty"`
 	Works   []string      `json:"works,omitempty"`
+	Warm    bool          `json:"server_warm"`
 	out     string
 	keep    bool // one mount for all works, and no dropping of caches: nothing is cold
 }
@@ -84,6 +86,7 @@ func fullSettings(tb testing.TB, rtts []float64) settings {
 	if v := os.Getenv("BENCH_SCALE"); v != "" {
 		s.Scale = number("BENCH_SCALE", v)
 	}
+	s.Warm = os.Getenv("BENCH_SERVER") == "warm"
 	names := func(name string) []string {
 		return strings.FieldsFunc(os.Getenv(name), func(r rune) bool { return r == ',' })
 	}

@@ -31,6 +31,9 @@ func (r *report) tables() string {
 	h := r.Host
 	fmt.Fprintf(&b, "%s, %s: %d x %s, %d MB, Linux %s; scale %v, median of %d, at most %v each\n",
 		r.Kind, r.Date.Format("2006-01-02 15:04 MST"), h.CPUs, h.CPU, h.MemoryMB, h.Kernel, r.Settings.Scale, r.Settings.Runs, r.Settings.Limit)
+	if r.Settings.Warm {
+		b.WriteString("the server has its files in memory\n")
+	}
 	for _, s := range r.systems {
 		fmt.Fprintf(&b, "%s: %s\n", s, r.Programs[s])
 	}
