@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -71,20 +72,27 @@ func testAttributes(t *testing.T, dir, server string) {
 }
 
 func testByteNames(t *testing.T, dir, server string) {
+	var bytes []byte
 	for c := 1; c < 256; c++ {
-		if c == '/' {
-			continue
+		if c != '/' {
+			bytes = append(bytes, byte(c))
 		}
-		name := "x" + string([]byte{byte(c)})
-		must(t, os.WriteFile(filepath.Join(dir, name), []byte{byte(c)}, 0o644))
-		wantFile(t, server+"/"+name, string([]byte{byte(c)}))
+	}
+	names := 0
+	for part := range slices.Chunk(bytes, 5) {
+		for _, name := range []string{string(part), "x" + string(part[:1])} {
+			must(t, os.WriteFile(filepath.Join(dir, name), []byte(name), 0o644))
+			wantFile(t, server+"/"+name, name)
+			names++
+		}
 	}
 	entries, err := os.ReadDir(dir)
 	must(t, err)
-	if len(entries) != 254 {
-		t.Errorf("%d names", len(entries))
+	if len(entries) != names {
+		t.Errorf("%d names of %d", len(entries), names)
 	}
 	for _, e := range entries {
+		wantFile(t, server+"/"+e.Name(), e.Name())
 		must(t, os.Remove(dir+"/"+e.Name()))
 	}
 }

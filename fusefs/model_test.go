@@ -12,56 +12,62 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sshfs-bridge/fusefs/vfs"
 )
 
 var (
 	modelSeed  = flag.Uint64("model.seed", 0, "seed of the random operations (0: from the clock)")
-	modelSteps = flag.Int("model.steps", 600, "how many random operations")
+	modelSteps = flag.Int("model.steps", 400, "how many random operations")
 )
 
 // TestModel makes the same random operations on a mount and on a local directory,
 // step by step: results, contents and the whole tree must be the same. A failure
 // prints its seed and its last steps.
 func TestModel(t *testing.T) {
-	for _, mode := range cacheModes {
-		for _, server := range []string{"count", "pkg"} {
-			t.Run(fmt.Sprintf("%s/%s", mode, server), func(t *testing.T) {
-				t.Parallel()
-				seed := *modelSeed
-				if seed == 0 {
-					seed = uint64(time.Now().UnixNano())
+	for _, spec := range []serveSpec{
+		{Server: "count", Options: fixed(vfs.CacheDefault)},
+		{Server: "pkg", Options: fixed(vfs.CacheDefault)},
+		{Server: "count", Options: fixed(vfs.CacheStrict)},
+		{Server: "pkg", Options: fixed(vfs.CacheOff)},
+	} {
+		t.Run(fmt.Sprintf("%s/%s", spec.Options.Cache, spec.Server), func(t *testing.T) {
+			t.Parallel()
+			seed := *modelSeed
+			if seed == 0 {
+				seed = uint64(time.Now().UnixNano())
+			}
+			t.Logf("seed %d", seed)
+			spec.Options.Symlinks = vfs.SymlinksRaw // as a local directory has them
+			m := mountDir(t, spec)
+			x := &model{
+				t: t, rnd: rand.New(rand.NewPCG(seed, 1)),
+				a: side{root: m.mnt}, b: side{root: t.TempDir()}, server: m.dir, seed: seed,
+				// pkg/sftp's server makes the targets of links absolute.
+				links: spec.Server != "pkg",
+			}
+			defer func() {
+				for _, f := range x.a.open {
+					f.Close()
 				}
-				t.Logf("seed %d", seed)
-				m := mountDir(t, serveSpec{Server: server, Options: fixed(mode)})
-				x := &model{
-					t: t, rnd: rand.New(rand.NewPCG(seed, 1)),
-					a: side{root: m.mnt}, b: side{root: t.TempDir()}, server: m.dir, seed: seed,
-					// pkg/sftp's server makes the targets of links absolute.
-					links: server != "pkg",
-				}
-				defer func() {
-					for _, f := range x.a.open {
-						f.Close()
-					}
-				}()
-				for i := range *modelSteps {
-					x.step()
-					if t.Failed() {
-						x.report()
-						return
-					}
-					if i%100 == 99 {
-						x.compare(x.a.root, "the mount")
-					}
-				}
-				x.closeAll()
-				x.compare(x.a.root, "the mount")
-				x.compare(x.server, "the server")
+			}()
+			for i := range *modelSteps {
+				x.step()
 				if t.Failed() {
 					x.report()
+					return
 				}
-			})
-		}
+				if i%100 == 99 {
+					x.compare(x.a.root, "the mount")
+				}
+			}
+			x.closeAll()
+			x.compare(x.a.root, "the mount")
+			x.compare(x.server, "the server")
+			if t.Failed() {
+				x.report()
+			}
+		})
 	}
 }
 

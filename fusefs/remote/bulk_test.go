@@ -3,4 +3,6 @@
 package remote_test
 
 // bulk is the file size of the tests that break a transfer.
-const bulk = 128 << 20
+const bulk = 48 << 20
+
+const underRace = false

@@ -3,6 +3,7 @@ package remote_test
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sshfs-bridge/e2e/testenv"
@@ -11,43 +12,45 @@ import (
 )
 
 func TestCopy_isPartOfTheOrder(t *testing.T) {
-	g := newRig(t, longWay(), quick())
-	old, renewed := random(1, 6<<20), random(2, 6<<20)
-	src := g.open("src", remote.OpenFlags{Read: true, Write: true, Create: true})
-	dst := g.open("dst", forWrite)
-	for round := range 3 {
-		check(t, writeAll(t.Context(), src, old, 1<<20))
-		// Behind the source's writes, in Finder's pieces, and before what follows.
-		for off := int64(0); off < int64(len(old)); off += 1 << 20 {
-			check(t, src.CopyTo(t.Context(), dst, off, off, min(1<<20, int64(len(old))-off)))
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, longWay(), quick())
+		old, renewed := random(1, 6<<20), random(2, 6<<20)
+		src := g.open("src", remote.OpenFlags{Read: true, Write: true, Create: true})
+		dst := g.open("dst", forWrite)
+		for round := range 3 {
+			check(t, writeAll(t.Context(), src, old, 1<<20))
+			// Behind the source's writes, in Finder's pieces, and before what follows.
+			for off := int64(0); off < int64(len(old)); off += 1 << 20 {
+				check(t, src.CopyTo(t.Context(), dst, off, off, min(1<<20, int64(len(old))-off)))
+			}
+			if round == 1 {
+				g.server.Break()
+			}
+			check(t, writeAll(t.Context(), src, renewed, 1<<20))
+			if _, err := dst.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			same(t, "copy", g.onServer("dst"), old)
+			if _, err := src.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			same(t, "source", g.onServer("src"), renewed)
 		}
-		if round == 1 {
-			g.server.Break()
-		}
-		check(t, writeAll(t.Context(), src, renewed, 1<<20))
-		if _, err := dst.Flush(t.Context()); err != nil {
+		// Within one file.
+		check(t, src.CopyTo(t.Context(), src, 0, 30<<20, 1<<20))
+		check(t, src.WriteAt(t.Context(), []byte("after"), 0))
+		if _, err := src.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		same(t, "copy", g.onServer("dst"), old)
-		if _, err := src.Flush(t.Context()); err != nil {
-			t.Fatal(err)
+		got := g.onServer("src")
+		same(t, "within one file", got[30<<20:], renewed[:1<<20])
+		if string(got[:5]) != "after" {
+			t.Error("the write after the copy is missing")
 		}
-		same(t, "source", g.onServer("src"), renewed)
-	}
-	// Within one file.
-	check(t, src.CopyTo(t.Context(), src, 0, 30<<20, 1<<20))
-	check(t, src.WriteAt(t.Context(), []byte("after"), 0))
-	if _, err := src.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	got := g.onServer("src")
-	same(t, "within one file", got[30<<20:], renewed[:1<<20])
-	if string(got[:5]) != "after" {
-		t.Error("the write after the copy is missing")
-	}
-	if _, err := dst.Close(t.Context()); err != nil {
-		t.Error(err)
-	}
+		if _, err := dst.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestCopy_sourceMayBeClosedEarly(t *testing.T) {

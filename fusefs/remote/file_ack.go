@@ -94,6 +94,17 @@ func (f *File) endLocked(o *op, err error) {
 		close(o.done)
 	}
 	if o.kind == opClose {
+		if o.lane != nil {
+			// Its CLOSE was sent. A second one would close whatever file the
+			// server has given the same handle since.
+			for i, n := range f.lanes {
+				if n == o.lane {
+					f.lanes = append(f.lanes[:i:i], f.lanes[i+1:]...)
+					n.ch.handles.Add(-1)
+					break
+				}
+			}
+		}
 		f.finishLocked()
 	}
 	f.signalLocked()

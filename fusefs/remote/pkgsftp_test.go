@@ -110,7 +110,7 @@ func TestOtherServer_orderIsKept(t *testing.T) {
 		s.wg.Wait()
 	})
 	check(t, r.Connect(t.Context(), false))
-	for i := range 30 {
+	for i := range 12 {
 		name := fmt.Sprint("f", i)
 		want := random(uint64(i), 300_000+i*1000)
 		f, _, err := r.Open(t.Context(), name, remote.OpenFlags{Write: true, Create: true, Truncate: true}, 0o644)

@@ -148,37 +148,6 @@ func (x *real) disturbed(size int, disturb func()) {
 	same(x.t, "copy", got, data)
 }
 
-func TestSSHD_kinds(t *testing.T) {
-	for name, so := range map[string]testenv.SSHDOptions{
-		"internal-sftp":      {},
-		"sftp-server":        {ExternalSFTP: true},
-		"one session":        {MaxSessions: 1},
-		"two sessions":       {MaxSessions: 2},
-		"without extensions": {SFTPArgs: []string{"-P", "posix-rename,limits,copy-data,fsync,hardlink,statvfs"}},
-		"chroot":             {Chroot: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			x := newReal(t, so, quick())
-			x.disturbed(8<<20, func() {})
-			if err := x.Mkdir(t.Context(), "d", 0o755); err != nil {
-				t.Error(err)
-			}
-			if err := x.Rename(t.Context(), "out", "in"); err != nil {
-				t.Error(err)
-			}
-			entries, err := x.ReadDir(t.Context(), "")
-			if err != nil || len(entries) < 2 {
-				t.Errorf("readdir: %d entries, %v", len(entries), err)
-			}
-			if so.MaxSessions > 0 {
-				if s := x.Status(); s.Channels > so.MaxSessions {
-					t.Errorf("%d channels", s.Channels)
-				}
-			}
-		})
-	}
-}
-
 func TestSSHD_killedAndRestarted(t *testing.T) {
 	x := newReal(t, testenv.SSHDOptions{}, quick())
 	x.disturbed(bulk, func() {
@@ -207,24 +176,33 @@ func TestSSHD_halfOpen(t *testing.T) {
 	x.disturbed(bulk, x.proxy.HalfOpen)
 }
 
-// TestSSHD_thirtySecondsOfSilence is the one test with the times that users have.
-func TestSSHD_thirtySecondsOfSilence(t *testing.T) {
-	x := newReal(t, testenv.SSHDOptions{}, remote.Options{})
-	x.disturbed(bulk, func() {
-		x.proxy.StallBoth()
-		silent := time.Now()
-		for time.Since(silent) < 30*time.Second {
-			start := time.Now()
-			if _, err := x.Lstat(t.Context(), "in"); err == nil || isAnswer(err) {
-				t.Errorf("while silent: %v", err)
-			}
-			if d := time.Since(start); d > 7*time.Second {
-				t.Errorf("an operation on a path took %v", d)
-			}
-			time.Sleep(100 * time.Millisecond)
+// TestSSHD_silence: the times of Options and the silence are divided by ten here.
+func TestSSHD_silence(t *testing.T) {
+	o := remote.Options{
+		PathTimeout: 500 * time.Millisecond, DataTimeout: 3 * time.Second, DialTimeout: 1500 * time.Millisecond,
+		LossGrace: 150 * time.Millisecond, KeepaliveInterval: 500 * time.Millisecond,
+		BackoffMin: 25 * time.Millisecond, BackoffMax: 3 * time.Second,
+	}
+	x := newReal(t, testenv.SSHDOptions{}, o)
+	x.disturbed(bulk, func() { x.silence(2500*time.Millisecond, 10*time.Millisecond) })
+}
+
+// silence lets nothing through for a time, in which no operation on a path may
+// succeed, or look as if the server had answered.
+func (x *real) silence(span, pause time.Duration) {
+	x.proxy.StallBoth()
+	silent := time.Now()
+	for time.Since(silent) < span {
+		start := time.Now()
+		if _, err := x.Lstat(x.t.Context(), "in"); err == nil || isAnswer(err) {
+			x.t.Errorf("while silent: %v", err)
 		}
-		x.proxy.ResumeBoth()
-	})
+		if d := time.Since(start); d > 7*time.Second {
+			x.t.Errorf("an operation on a path took %v", d)
+		}
+		time.Sleep(pause)
+	}
+	x.proxy.ResumeBoth()
 }
 
 func TestSSHD_hostKeyChanged(t *testing.T) {

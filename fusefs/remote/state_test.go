@@ -85,57 +85,61 @@ func TestState_unreachableIsTriedAgain(t *testing.T) {
 }
 
 func TestState_aShortLossIsNotSeen(t *testing.T) {
-	g := newRig(t, testenv.CountOptions{}, quick())
-	g.put("f", nil)
-	for range 20 {
-		g.server.Break()
-		if _, err := g.Lstat(t.Context(), "f"); err != nil {
-			t.Error(err)
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, testenv.CountOptions{}, quick())
+		g.put("f", nil)
+		for range 20 {
+			g.server.Break()
+			if _, err := g.Lstat(t.Context(), "f"); err != nil {
+				t.Error(err)
+			}
 		}
-	}
-	if s := g.seen(); !slices.Contains(s, remote.StateDegraded) {
-		t.Errorf("states were %v", s)
-	}
+		if s := g.seen(); !slices.Contains(s, remote.StateDegraded) {
+			t.Errorf("states were %v", s)
+		}
+	})
 }
 
 func TestState_onDemandAndIdle(t *testing.T) {
-	o := quick()
-	o.OnDemand, o.IdleAfter = true, 300*time.Millisecond
-	g := unconnected(t, testenv.CountOptions{}, o)
-	g.put("f", []byte("x"))
-	if n := g.dialer.count(); n != 0 {
-		t.Errorf("%d dials before the first use", n)
-	}
-	for range 2 {
-		if _, err := g.Lstat(t.Context(), "f"); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		o := quick()
+		o.OnDemand, o.IdleAfter = true, 300*time.Millisecond
+		g := unconnected(t, testenv.CountOptions{}, o)
+		g.put("f", []byte("x"))
+		if n := g.dialer.count(); n != 0 {
+			t.Errorf("%d dials before the first use", n)
+		}
+		for range 2 {
+			if _, err := g.Lstat(t.Context(), "f"); err != nil {
+				t.Fatal(err)
+			}
+			g.eventually(remote.StateIdle)
+			testenv.Eventually(t, 5*time.Second, "sessions to end", func() bool { return g.server.Sessions() == 0 })
+		}
+		if n := g.dialer.count(); n != 2 {
+			t.Errorf("%d dials, want 2", n)
+		}
+		// An open file keeps the connection.
+		f := g.open("f", forRead)
+		time.Sleep(600 * time.Millisecond)
+		if s := g.Status().State; s != remote.StateUp {
+			t.Errorf("state with an open file: %s", s)
+		}
+		f.Close(t.Context())
+		// What cannot be reached is not tried for ever.
+		g.eventually(remote.StateIdle)
+		g.dialer.setRefuse(errors.New("no route"))
+		before := g.dialer.count()
+		for range 5 {
+			if _, err := g.Lstat(t.Context(), "f"); !errors.Is(err, remote.ErrLinkDown) {
+				t.Errorf("lstat: %v", err)
+			}
+		}
+		if n := g.dialer.count() - before; n == 0 || n > 5 {
+			t.Errorf("%d dials", n)
 		}
 		g.eventually(remote.StateIdle)
-		testenv.Eventually(t, 5*time.Second, "sessions to end", func() bool { return g.server.Sessions() == 0 })
-	}
-	if n := g.dialer.count(); n != 2 {
-		t.Errorf("%d dials, want 2", n)
-	}
-	// An open file keeps the connection.
-	f := g.open("f", forRead)
-	time.Sleep(600 * time.Millisecond)
-	if s := g.Status().State; s != remote.StateUp {
-		t.Errorf("state with an open file: %s", s)
-	}
-	f.Close(t.Context())
-	// What cannot be reached is not tried for ever.
-	g.eventually(remote.StateIdle)
-	g.dialer.setRefuse(errors.New("no route"))
-	before := g.dialer.count()
-	for range 5 {
-		if _, err := g.Lstat(t.Context(), "f"); !errors.Is(err, remote.ErrLinkDown) {
-			t.Errorf("lstat: %v", err)
-		}
-	}
-	if n := g.dialer.count() - before; n == 0 || n > 5 {
-		t.Errorf("%d dials", n)
-	}
-	g.eventually(remote.StateIdle)
+	})
 }
 
 func TestState_retryLeavesDown(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sshfs-bridge/e2e/testenv"
@@ -11,98 +12,104 @@ import (
 )
 
 func TestWindow_boundsWhatIsHeld(t *testing.T) {
-	o := quick()
-	o.WindowBytes = 4 << 20
-	o.KeepaliveInterval, o.DataTimeout = time.Minute, time.Minute
-	g := newRig(t, testenv.CountOptions{}, o)
-	a, b := g.open("a", forWrite), g.open("b", forWrite)
-	g.server.Stall()
-	data := random(1, 1<<20)
-	written := 0
-	for _, f := range []*remote.File{a, b} {
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-		var err error
-		for off := int64(0); err == nil; off += int64(len(data)) {
-			if err = f.WriteAt(ctx, data, off); err == nil {
-				written += len(data)
+	synctest.Test(t, func(t *testing.T) {
+		o := quick()
+		o.WindowBytes = 4 << 20
+		o.KeepaliveInterval, o.DataTimeout = time.Minute, time.Minute
+		g := newRig(t, testenv.CountOptions{}, o)
+		a, b := g.open("a", forWrite), g.open("b", forWrite)
+		g.server.Stall()
+		data := random(1, 1<<20)
+		written := 0
+		for _, f := range []*remote.File{a, b} {
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			var err error
+			for off := int64(0); err == nil; off += int64(len(data)) {
+				if err = f.WriteAt(ctx, data, off); err == nil {
+					written += len(data)
+				}
+			}
+			cancel()
+			if !errors.Is(err, remote.ErrTimeout) {
+				t.Errorf("a full window gave %v", err)
 			}
 		}
-		cancel()
-		if !errors.Is(err, remote.ErrTimeout) {
-			t.Errorf("a full window gave %v", err)
+		if s := g.Status(); s.PendingBytes > int64(o.WindowBytes) || written > o.WindowBytes {
+			t.Errorf("%d bytes are held, %d were taken, the window is %d", s.PendingBytes, written, o.WindowBytes)
 		}
-	}
-	if s := g.Status(); s.PendingBytes > int64(o.WindowBytes) || written > o.WindowBytes {
-		t.Errorf("%d bytes are held, %d were taken, the window is %d", s.PendingBytes, written, o.WindowBytes)
-	}
-	g.server.Resume()
-	for _, f := range []*remote.File{a, b} {
-		if _, err := f.Close(t.Context()); err != nil {
-			t.Error(err)
+		g.server.Resume()
+		for _, f := range []*remote.File{a, b} {
+			if _, err := f.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
 		}
-	}
-	if s := g.Status(); s.PendingBytes != 0 {
-		t.Errorf("%d bytes are held at the end", s.PendingBytes)
-	}
+		if s := g.Status(); s.PendingBytes != 0 {
+			t.Errorf("%d bytes are held at the end", s.PendingBytes)
+		}
+	})
 }
 
 func TestRates_areKept(t *testing.T) {
-	o := quick()
-	o.ReadRate, o.WriteRate, o.RequestRate = 4<<20, 4<<20, 100
-	g := newRig(t, testenv.CountOptions{}, o)
-	data := random(1, 2<<20)
-	took := func(f func()) time.Duration {
-		start := time.Now()
-		f()
-		return time.Since(start)
-	}
-	if d := took(func() {
-		f := g.open("f", forWrite)
-		check(t, writeAll(t.Context(), f, data, 64<<10))
-		f.Close(t.Context())
-	}); d < 350*time.Millisecond {
-		t.Errorf("2 MiB were written in %v at 4 MiB a second", d)
-	}
-	if d := took(func() {
-		f := g.open("f", forRead)
-		_, err := readAll(t.Context(), f, len(data), 64<<10, 4)
-		check(t, err)
-		f.Close(t.Context())
-	}); d < 350*time.Millisecond {
-		t.Errorf("2 MiB were read in %v at 4 MiB a second", d)
-	}
-	if d := took(func() {
-		for range 50 {
-			_, err := g.Lstat(t.Context(), "f")
-			check(t, err)
+	synctest.Test(t, func(t *testing.T) {
+		o := quick()
+		o.ReadRate, o.WriteRate, o.RequestRate = 4<<20, 4<<20, 100
+		g := newRig(t, testenv.CountOptions{}, o)
+		data := random(1, 2<<20)
+		took := func(f func()) time.Duration {
+			start := time.Now()
+			f()
+			return time.Since(start)
 		}
-	}); d < 300*time.Millisecond {
-		t.Errorf("50 requests took %v at 100 a second", d)
-	}
+		if d := took(func() {
+			f := g.open("f", forWrite)
+			check(t, writeAll(t.Context(), f, data, 64<<10))
+			f.Close(t.Context())
+		}); d < 350*time.Millisecond {
+			t.Errorf("2 MiB were written in %v at 4 MiB a second", d)
+		}
+		if d := took(func() {
+			f := g.open("f", forRead)
+			_, err := readAll(t.Context(), f, len(data), 64<<10, 4)
+			check(t, err)
+			f.Close(t.Context())
+		}); d < 350*time.Millisecond {
+			t.Errorf("2 MiB were read in %v at 4 MiB a second", d)
+		}
+		if d := took(func() {
+			for range 50 {
+				_, err := g.Lstat(t.Context(), "f")
+				check(t, err)
+			}
+		}); d < 300*time.Millisecond {
+			t.Errorf("50 requests took %v at 100 a second", d)
+		}
+	})
 }
 
 func TestFlush_whileTheLinkIsDownFailsInTime(t *testing.T) {
-	o := quick()
-	o.DataTimeout = time.Second
-	g := newRig(t, testenv.CountOptions{}, o)
-	f := g.open("f", forWrite)
-	g.dialer.setRefuse(errors.New("no route"))
-	g.server.Break()
-	g.eventually(remote.StateDegraded)
-	check(t, f.WriteAt(t.Context(), []byte("x"), 0))
-	start := time.Now()
-	if _, err := f.Flush(t.Context()); !errors.Is(err, remote.ErrLinkDown) {
-		t.Errorf("flush: %v", err)
-	}
-	if d := time.Since(start); d < 500*time.Millisecond || d > 5*time.Second {
-		t.Errorf("it took %v", d)
-	}
-	// The failure was told; the file itself goes on when the link is back.
-	g.dialer.setRefuse(nil)
-	g.eventually(remote.StateUp)
-	check(t, f.WriteAt(t.Context(), []byte("later"), 0))
-	if _, err := f.Close(t.Context()); err != nil {
-		t.Errorf("close: %v", err)
-	}
-	same(t, "on the server", g.onServer("f"), []byte("later"))
+	synctest.Test(t, func(t *testing.T) {
+		o := quick()
+		o.DataTimeout = time.Second
+		g := newRig(t, testenv.CountOptions{}, o)
+		f := g.open("f", forWrite)
+		g.dialer.setRefuse(errors.New("no route"))
+		g.server.Break()
+		g.eventually(remote.StateDegraded)
+		check(t, f.WriteAt(t.Context(), []byte("x"), 0))
+		start := time.Now()
+		if _, err := f.Flush(t.Context()); !errors.Is(err, remote.ErrLinkDown) {
+			t.Errorf("flush: %v", err)
+		}
+		if d := time.Since(start); d < 500*time.Millisecond || d > 5*time.Second {
+			t.Errorf("it took %v", d)
+		}
+		// The failure was told; the file itself goes on when the link is back.
+		g.dialer.setRefuse(nil)
+		g.eventually(remote.StateUp)
+		check(t, f.WriteAt(t.Context(), []byte("later"), 0))
+		if _, err := f.Close(t.Context()); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		same(t, "on the server", g.onServer("f"), []byte("later"))
+	})
 }

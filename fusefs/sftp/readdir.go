@@ -151,7 +151,7 @@ func (c *Client) ReadDirFunc(ctx context.Context, path string, f func([]Name) er
 		names, err := flight[0].Wait(ctx)
 		flight[0] = nil
 		flight = flight[1:]
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) && !errors.Is(err, ErrConnectionLost) { // a session may have ended with EOF
 			return nil
 		}
 		if err != nil {
