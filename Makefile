@@ -14,6 +14,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # -race wherever it can run: it needs cgo and a C compiler.
 RACE := $(shell [ "$$(go env CGO_ENABLED 2>/dev/null)" = 1 ] && command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 
+# One package after the other (-p 1): a mount namespace that one test makes would hold another's mounts.
 # The detector sleeps for a second at each exit, and tests start programs by the hundred.
 GORACE := GORACE=atexit_sleep_ms=20
 
@@ -34,7 +35,7 @@ image: ## the container image
 test: prepare ## install what the tests need (Debian or Ubuntu, as root), then run all of them
 	go vet ./...
 	GOARCH=arm64 CGO_ENABLED=0 go vet ./...
-	$(GORACE) go test $(RACE) -count=1 -shuffle=on -p 2 -timeout 15m ./...
+	$(GORACE) go test $(RACE) -count=1 -shuffle=on -p 1 -timeout 15m ./...
 
 unit: ## the tests that need neither root nor network
 	go test -short -count=1 ./...
