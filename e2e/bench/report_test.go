@@ -40,7 +40,7 @@ type hostInfo struct {
 type loadInfo struct {
 	When string  `json:"when"`
 	Avg1 float64 `json:"load_avg_1"`
-	// Busy is the part of all processors that others used for half a second.
+	// Busy is the part of all processors that others used for a second.
 	Busy float64 `json:"busy"`
 }
 
@@ -96,7 +96,7 @@ func (r *report) noteLoad(when string) {
 		l.Avg1, _ = strconv.ParseFloat(f[0], 64)
 	}
 	busy, all := cpuTimes()
-	<-time.After(500 * time.Millisecond)
+	<-time.After(time.Second)
 	busy2, all2 := cpuTimes()
 	l.Busy = math.Round(100*(busy2-busy)/max(1, all2-all)) / 100
 	r.Loads = append(r.Loads, l)

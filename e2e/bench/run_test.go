@@ -36,8 +36,8 @@ func measureAll(tb testing.TB, kind string, set settings, works []work, all []sy
 	r := newReport(kind, set, found, absent)
 	for _, rtt := range set.RTTs {
 		x.link.delay(rtt)
-		r.noteLoad(fmt.Sprintf("before %v ms", rtt))
 		for run := range set.Runs {
+			r.noteLoad(fmt.Sprintf("before %v ms, run %d", rtt, run+1))
 			for _, w := range works {
 				if len(set.Works) > 0 && !contains(set.Works, w.name) {
 					continue
