@@ -39,11 +39,16 @@ type Config struct {
 	LogLevel   slog.Level
 	// LogFormat is "text" or "json".
 	LogFormat string
-	SMB       SMBConfig
+	// MetricsListen is a loopback address and port at which /metrics and
+	// /healthz are served besides; empty is none.
+	MetricsListen string
+	SMB           SMBConfig
 	// Mounts are the mounts of the file and of the environment.
 	Mounts []Mount
-	// Files are the files that were read.
+	// Files are the files that were read, Path the file that is read where it
+	// exists.
 	Files []string
+	Path  string
 }
 
 // SMBConfig is the part of Config that concerns smbd.

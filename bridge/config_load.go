@@ -53,6 +53,7 @@ func LoadConfig(s Sources) (Config, error) {
 	if path == "" {
 		path = DefaultConfigPath
 	}
+	c.Path = path
 	switch data, err := os.ReadFile(path); {
 	case err == nil:
 		c.Files = append(c.Files, path)

@@ -27,7 +27,10 @@
 //	hostkeys.go                       host keys that were accepted here
 //	control.go, routes*.go            the control socket
 //	events.go, logs.go                what happened, kept and streamed
-//	metrics.go, health.go             what others watch
+//	metrics.go, health.go, listen.go  what others watch
+//	watch.go                          a configuration file that changes
+//	cachebudget.go                    one cache memory for all workers
+//	service*.go, notify.go            systemd: the unit, readiness, watchdog
 //	doctor*.go                        what is wrong with this machine
 //	reap_linux.go                     the duties of PID 1
 //

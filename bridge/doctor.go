@@ -192,6 +192,9 @@ func checkRunning(st api.Status) []Finding {
 	default:
 		fs = append(fs, Finding{"shares", VerdictFail, "smbd is " + st.SMB.State + ": " + st.SMB.Cause, "`sshfs-bridge logs` says more"})
 	}
+	for _, addr := range st.SMB.Refused {
+		fs = append(fs, Finding{"clients", VerdictNote, "a client at " + addr + " was refused", "if it is yours, let it in: smb.hosts_allow: [" + addr + "]"})
+	}
 	if st.SMB.Auth == "guest" {
 		fs = append(fs, Finding{"login", VerdictNote, "every program on this machine may use the shares", "set smb.auth to password where that is too much"})
 	}

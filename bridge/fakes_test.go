@@ -179,6 +179,9 @@ type fakeSMB struct {
 	closed []string
 	check  error
 	loads  int
+
+	refused []string
+	onState func(smbd.Status)
 }
 
 func (f *fakeSMB) Check(context.Context) error {
@@ -189,8 +192,12 @@ func (f *fakeSMB) Check(context.Context) error {
 
 func (f *fakeSMB) Run(ctx context.Context) error {
 	f.mu.Lock()
-	f.state = smbd.Status{State: smbd.StateReady, Since: time.Now(), PID: 99}
+	f.state = smbd.Status{State: smbd.StateReady, Since: time.Now(), PID: 99, Refused: f.refused}
+	st, tell := f.state, f.onState
 	f.mu.Unlock()
+	if tell != nil {
+		tell(st)
+	}
 	<-ctx.Done()
 	return nil
 }
@@ -212,6 +219,12 @@ func (f *fakeSMB) CloseShare(_ context.Context, share string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.closed = append(f.closed, share)
+	return nil
+}
+func (f *fakeSMB) ClosePath(_ context.Context, path string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = append(f.closed, path)
 	return nil
 }
 func (f *fakeSMB) SetPassword(context.Context, string, string) error { return nil }
@@ -243,7 +256,12 @@ func testSupervisor(t *testing.T, c Config) (*Supervisor, *fakeSystem, *fakeSMB)
 	}
 	sys, smb := &fakeSystem{behave: comesUp}, &fakeSMB{}
 	s.sys = sys
-	s.smb.newServer = func(smbd.Options) smbServer { return smb }
+	s.smb.newServer = func(o smbd.Options) smbServer {
+		smb.mu.Lock()
+		defer smb.mu.Unlock()
+		smb.onState = o.OnState
+		return smb
+	}
 	s.smb.detect = func(context.Context, string) (smbconf.Version, error) { return smbconf.ParseVersion("4.22.0") }
 	return s, sys, smb
 }

@@ -20,6 +20,8 @@ type Options struct {
 	Exe string
 	// Version is what the control socket says of the program.
 	Version api.Version
+	// ServiceManager is told when this is ready, lives and stops.
+	ServiceManager ServiceManager
 	// ReapOrphans collects dead processes that nobody started from here, as
 	// PID 1 must.
 	ReapOrphans bool

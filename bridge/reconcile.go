@@ -32,6 +32,17 @@ func (s *Supervisor) addUnit(m Mount) *unit {
 	return u
 }
 
+// addUnits adds all before it starts the first: they share the cache memory.
+func (s *Supervisor) addUnits(mounts []Mount) {
+	units := make([]*unit, len(mounts))
+	for i, m := range mounts {
+		units[i] = s.addUnit(m)
+	}
+	for _, u := range units {
+		u.start()
+	}
+}
+
 // removeUnit stops a unit and forgets it.
 func (s *Supervisor) removeUnit(u *unit, drain time.Duration) {
 	// The share goes first, so that no client comes while its mount leaves.
@@ -72,6 +83,8 @@ func (s *Supervisor) Reload(ctx context.Context) error {
 	if s.isStopping() {
 		return errStopping("")
 	}
+	s.notify.reloading()
+	defer s.notify.tell(notifyReady)
 	next, err := s.o.Reload()
 	if err != nil {
 		s.bus.publish(api.Event{Kind: api.EventConfig, Message: "the new configuration was refused: " + err.Error()})
@@ -96,9 +109,7 @@ func (s *Supervisor) Reload(ctx context.Context) error {
 	for _, u := range drop {
 		s.removeUnit(u, defaultDrain)
 	}
-	for _, m := range want {
-		s.addUnit(m).start()
-	}
+	s.addUnits(want)
 	s.smb.changed()
 	msg := fmt.Sprintf("configuration read again: %d mounts taken away, %d added", len(drop), len(want))
 	s.log.Info("configuration read again", "removed", len(drop), "added", len(want), "notes", notes)
@@ -113,11 +124,12 @@ func (s *Supervisor) adopt(next Config) (restart bool) {
 	defer s.mu.Unlock()
 	old := s.c
 	if next.StateDir != old.StateDir || next.RunDir != old.RunDir || next.Hub != old.Hub || next.SMB.Program != old.SMB.Program ||
-		next.SMB.Enabled != old.SMB.Enabled || !slices.Equal(next.SMB.Ports, old.SMB.Ports) || !slices.Equal(next.SMB.Interfaces, old.SMB.Interfaces) {
+		next.SMB.Enabled != old.SMB.Enabled || !slices.Equal(next.SMB.Ports, old.SMB.Ports) || !slices.Equal(next.SMB.Interfaces, old.SMB.Interfaces) || next.MetricsListen != old.MetricsListen {
 		s.log.Warn("directories, smbd's program, ports and interfaces change with the next start only")
 	}
 	next.StateDir, next.RunDir, next.Hub = old.StateDir, old.RunDir, old.Hub
 	next.SMB.Program, next.SMB.Enabled, next.SMB.Ports, next.SMB.Interfaces = old.SMB.Program, old.SMB.Enabled, old.SMB.Ports, old.SMB.Interfaces
+	next.MetricsListen = old.MetricsListen
 	s.c = next
 	return next.SSHDir != old.SSHDir || next.AgentSocket != old.AgentSocket || next.UID != old.UID || next.GID != old.GID
 }

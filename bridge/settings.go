@@ -31,6 +31,7 @@ func settings() []setting {
 		{key: "cache_memory", set: setCacheBytes, get: func(c *Config) any { return formatSize(c.CacheBytes) }},
 		{key: "log_level", set: setLogLevel, get: func(c *Config) any { return strings.ToLower(c.LogLevel.String()) }},
 		{key: "log_format", set: oneOf(func(c *Config) *string { return &c.LogFormat }, "text", "json"), get: func(c *Config) any { return c.LogFormat }},
+		{key: "metrics_listen", set: setListen, get: func(c *Config) any { return c.MetricsListen }},
 		{key: "smb.enabled", set: func(c *Config, v []string) error { return parseBool(v[0], &c.SMB.Enabled) }, get: func(c *Config) any { return c.SMB.Enabled }},
 		pathSetting("smb.program", func(c *Config) *string { return &c.SMB.Program }),
 		{key: "smb.ports", list: true, set: setPorts, get: func(c *Config) any { return c.SMB.Ports }},

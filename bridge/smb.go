@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ type smbServer interface {
 	Status() smbd.Status
 	Reload(context.Context) error
 	CloseShare(context.Context, string) error
+	ClosePath(context.Context, string) error
 	SetPassword(ctx context.Context, user, password string) error
 	Sessions(context.Context) (int, error)
 }
@@ -186,7 +188,7 @@ func (r *smbRunner) status() api.SMBStatus {
 	case srv != nil:
 		now := srv.Status()
 		st.State, st.Since, st.Cause = smbState(now.State), now.Since.UTC(), now.Cause
-		st.PID, st.Restarts = now.PID, now.Restarts
+		st.PID, st.Restarts, st.Refused = now.PID, now.Restarts, now.Refused
 	case st.Cause != "":
 		st.State = "backoff"
 	default:
@@ -195,13 +197,23 @@ func (r *smbRunner) status() api.SMBStatus {
 	return st
 }
 
-// closeShare makes clients let go of a mount's share.
+// closeShare makes clients let go of a mount: those of its share, and those of
+// the hub that have something open in it.
 func (r *smbRunner) closeShare(ctx context.Context, m Mount) {
 	srv := r.server()
-	if srv == nil || m.Mountpoint != "" || r.s.isStopping() {
+	if srv == nil || r.s.isStopping() {
 		return // no client has anything of smbd's that is not running
 	}
-	if err := srv.CloseShare(ctx, m.Name); err != nil && ctx.Err() == nil {
+	c := r.s.Config()
+	path := filepath.Join(c.Hub, m.Name)
+	if m.Mountpoint != "" {
+		if path = m.Mountpoint; !within(path, c.Hub) {
+			return // smbd shows nothing of it
+		}
+	} else if err := srv.CloseShare(ctx, m.Name); err != nil && ctx.Err() == nil {
 		r.s.log.Warn("clients not disconnected from the share", "mount", m.Name, "err", err)
+	}
+	if err := srv.ClosePath(ctx, path); err != nil && ctx.Err() == nil {
+		r.s.log.Warn("clients not disconnected from the hub", "mount", m.Name, "err", err)
 	}
 }

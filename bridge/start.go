@@ -62,6 +62,15 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		s.smb.run(smbCtx)
 	})
 
+	s.notify.tell(notifyReady, "STATUS="+s.summary())
+	group.Go(func() { s.signsOfLife(life) })
+	group.Go(func() { s.serveMetrics(life) })
+	if c.Path != "" && s.o.Reload != nil {
+		group.Go(func() {
+			watchFile(ctx, c.Path, s.watchEvery, func() { s.reload(ctx, c.Path+" changed") })
+		})
+	}
+
 	s.idle(ctx)
 	err = s.stop(server, func() { endSMB(); <-smbDone })
 	end()
@@ -78,9 +87,7 @@ func (s *Supervisor) idle(ctx context.Context) {
 	for {
 		select {
 		case <-hup:
-			if err := s.Reload(ctx); err != nil {
-				s.log.Error("reload refused, the old configuration stays", "err", err)
-			}
+			s.reload(ctx, "SIGHUP")
 		case <-ctx.Done():
 			return
 		}
@@ -95,9 +102,7 @@ func (s *Supervisor) startAll() {
 	for _, n := range notes {
 		s.log.Warn("mount left out", "reason", n)
 	}
-	for _, m := range all {
-		s.addUnit(m).start()
-	}
+	s.addUnits(all)
 }
 
 func (s *Supervisor) loadDesired(stateDir string) error {

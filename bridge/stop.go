@@ -23,6 +23,7 @@ func (s *Supervisor) stop(server *http.Server, endSMB func()) error {
 	s.stopping = true
 	s.mu.Unlock()
 	s.log.Info("supervisor is stopping")
+	s.notify.tell(notifyStopping, "STATUS=what was written lands")
 	// What is being changed is finished first, as far as that is quick.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	if s.lockChange(ctx) == nil {

@@ -22,6 +22,10 @@ type Supervisor struct {
 	keys *hostKeys
 	smb  *smbRunner
 
+	notify *notifier
+	// watchEvery differs in tests only.
+	watchEvery time.Duration
+
 	// change serialises what changes the desired state: mount, umount, reload,
 	// the end. It is held while units are stopped, and taken before mu.
 	change chan struct{}
@@ -58,11 +62,12 @@ func New(o Options) (*Supervisor, error) {
 	s := &Supervisor{
 		o: o, ring: ring, log: slog.New(ring.handler(base)), bus: &eventBus{},
 		change: make(chan struct{}, 1), c: o.Config, problems: map[string]string{},
-		unitCtx: context.Background(),
+		unitCtx: context.Background(), watchEvery: watchEvery,
 	}
 	s.sys = newRealSystem(s)
 	s.keys = &hostKeys{dir: o.Config.StateDir, log: s.log}
 	s.smb = newSMBRunner(s)
+	s.notify = &notifier{m: o.ServiceManager, log: s.log}
 	return s, nil
 }
 
@@ -102,6 +107,16 @@ func (s *Supervisor) allUnits() []*unit {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.units)
+}
+
+// mountNames are the names of all mounts.
+func (s *Supervisor) mountNames() []string {
+	units := s.allUnits()
+	names := make([]string, len(units))
+	for i, u := range units {
+		names[i] = u.m.Name
+	}
+	return names
 }
 
 // setProblem tells what the machine lacks; an empty text says that it is there.

@@ -29,6 +29,7 @@ type realSystem struct {
 	s       *Supervisor
 	tree    *mounttree.Tree
 	outside outsideMounts
+	caches  cacheBudget
 }
 
 func newRealSystem(s *Supervisor) *realSystem {
@@ -78,6 +79,7 @@ func (r *realSystem) detach(m Mount, lazy bool) error {
 }
 
 func (r *realSystem) release(m Mount) error {
+	r.caches.give(m.Name)
 	if m.Mountpoint != "" {
 		return nil
 	}
@@ -88,7 +90,7 @@ func (r *realSystem) start(ctx context.Context, m Mount, dev *os.File, interacti
 	c := r.s.Config()
 	spec := worker.Spec{
 		Mount: resolveSpec(m.MountSpec, &c), SSHDir: c.SSHDir, AgentSocket: c.AgentSocket,
-		AcceptedHostKeys: r.s.keys.lines(), LogLevel: c.LogLevel, CacheBytes: c.CacheBytes,
+		AcceptedHostKeys: r.s.keys.lines(), LogLevel: c.LogLevel, CacheBytes: r.caches.take(m.Name, c.CacheBytes, r.s.mountNames()),
 		Interactive: interactive,
 	}
 	if m.SSHDir != "" {

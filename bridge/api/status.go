@@ -68,6 +68,9 @@ type SMBStatus struct {
 	PublishedHost string `json:"published_host"`
 	PublishedPort int    `json:"published_port"`
 	Auth          string `json:"auth"`
+	// Refused are the addresses of clients that smb.hosts_allow kept out, the
+	// latest last.
+	Refused []string `json:"refused,omitempty"`
 }
 
 // Health is the answer of GET /healthz.
