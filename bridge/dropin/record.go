@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // holderRecord says which process holds a standalone mount, so that
@@ -71,6 +73,19 @@ func (o Options) holderOf(mountpoint string) (holderRecord, bool) {
 func (r holderRecord) alive() bool {
 	started, err := startTime(r.PID)
 	return err == nil && started == r.Started
+}
+
+// end tells the holder of a mount that is unmounted to end, and returns when it
+// has: what was written has landed then. It is told, as it may not see it by
+// itself: a copy of the mount in another mount namespace keeps the connection to
+// the kernel open.
+func (r holderRecord) end(ctx context.Context) error {
+	if r.alive() {
+		if err := unix.Kill(r.PID, unix.SIGTERM); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("unmounted, but its process %d cannot be told to end: %w", r.PID, err)
+		}
+	}
+	return r.wait(ctx)
 }
 
 // wait returns when the holder has ended, and with an error when ctx ends first.

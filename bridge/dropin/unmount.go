@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
@@ -42,9 +41,9 @@ func (o Options) unmountOurs(ctx context.Context, path string, on *mountinfo.Inf
 	defer cancel()
 	switch {
 	case supervised != nil:
-		return o.waitGone(ctx, supervised)
+		return o.land(ctx, supervised)
 	case held:
-		return holder.wait(ctx)
+		return holder.end(ctx)
 	default:
 		return nil
 	}
@@ -71,27 +70,18 @@ func (o Options) supervisedMount(ctx context.Context, on *mountinfo.Info) *api.M
 	return nil
 }
 
-// waitGone returns when the supervisor has taken the mount down: its worker
-// has brought everything to the server then.
-func (o Options) waitGone(ctx context.Context, m *api.MountStatus) error {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		now, err := o.client().MountStatus(ctx, m.Name)
-		var apiErr *api.Error
-		switch {
-		case errors.As(err, &apiErr) && apiErr.Code == api.CodeNotFound:
-			return nil
-		case err == nil && now.WorkerPID != m.WorkerPID:
-			return nil
-		case ctx.Err() != nil:
-			return fmt.Errorf("what was written to %s is still on its way to %s", m.Mountpoint, m.Remote)
-		case err != nil:
-			return fmt.Errorf("unmounted, but the supervisor does not say when everything has reached %s: %w", m.Remote, err)
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-		}
+// land waits until the supervisor has taken down a mount that is unmounted
+// already: its worker has brought everything to the server then. The supervisor
+// is told, as the worker may not see it by itself: a copy of the mount in
+// another mount namespace keeps the connection to the kernel open.
+func (o Options) land(ctx context.Context, m *api.MountStatus) error {
+	err := o.client().Unmount(ctx, m.Name, landTimeout)
+	var apiErr *api.Error
+	if errors.As(err, &apiErr) && apiErr.Code == api.CodeNotFound {
+		return nil
 	}
+	if err != nil {
+		return fmt.Errorf("unmounted, but the supervisor does not say that everything has reached %s: %w", m.Remote, err)
+	}
+	return nil
 }
