@@ -128,13 +128,13 @@ func TestStripe_oneConnectionOfSeveralIsLost(t *testing.T) {
 func TestStripe_metadataDoesNotQueueBehindData(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, longWay(), quick())
-		data := random(4, 32<<20)
+		data := random(4, 16<<20)
 		g.put("f", data)
 		g.put("small", []byte("x"))
 		var wg sync.WaitGroup
 		f := g.open("f", forRead)
 		wg.Go(func() {
-			for range 3 {
+			for range 2 {
 				if _, err := readAll(t.Context(), f, len(data), 1<<20, 64); err != nil {
 					t.Error(err)
 				}
