@@ -384,7 +384,7 @@ func (f *FS) CopyRange(ctx context.Context, fhIn uint64, offIn int64, fhOut uint
 	n := out.n
 	f.mu.Lock()
 	f.begin(n)
-	out.wrote = true
+	out.wrote, out.closed = true, false
 	f.spans.dropRange(n, offOut, size)
 	f.mu.Unlock()
 	err = rf.file.CopyTo(ctx, out.w.file, offIn, offOut, size)

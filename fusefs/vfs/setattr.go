@@ -21,8 +21,8 @@ type SetAttr struct {
 }
 
 // SetAttrs changes attributes: queued behind the writes, without waiting, where
-// the file is open for writing, and in one round trip otherwise. Nothing is sent
-// where nothing would change.
+// the file is open for writing and its close will tell what comes of it, and in
+// one round trip otherwise. Nothing is sent where nothing would change.
 func (f *FS) SetAttrs(ctx context.Context, ino uint64, s SetAttr) (Attr, time.Duration, error) {
 	if f.opts.ReadOnly {
 		return Attr{}, 0, syscall.EROFS
@@ -139,8 +139,12 @@ func (f *FS) setstat(ctx context.Context, n *node, fh uint64, a Attrs) error {
 		if h := f.handles[fh]; h != nil {
 			h.wrote = true
 		}
+		wait := fh == 0 && a.Valid&sftp.AttrSize != 0 || !f.willFlush(w)
 		f.mu.Unlock()
 		err := f.queueSetstat(ctx, n, w, a)
+		if err == nil && wait {
+			err = f.flushNode(ctx, n, false)
+		}
 		f.mu.Lock()
 		f.putWriter(n, w)
 		f.mu.Unlock()
@@ -198,4 +202,15 @@ func (f *FS) setstat(ctx context.Context, n *node, fh uint64, a Attrs) error {
 		}
 	}
 	return nil
+}
+
+// willFlush says that somebody has w open who will close it yet, and be told then
+// what came of all that was queued. FS.mu is held.
+func (f *FS) willFlush(w *writer) bool {
+	for _, h := range f.handles {
+		if h.w == w && !h.closed {
+			return true
+		}
+	}
+	return false
 }

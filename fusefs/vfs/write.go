@@ -52,7 +52,7 @@ func (f *FS) Write(ctx context.Context, fh uint64, data []byte, off int64, how W
 	}
 	end := uint64(off) + uint64(len(data))
 	f.begin(n)
-	h.wrote = true
+	h.wrote, h.closed = true, false
 	n.attr.Size = max(n.attr.Size, end)
 	n.attr.Mtime = f.serverNow()
 	f.spans.dropRange(n, off, int64(len(data)))
@@ -126,6 +126,9 @@ func (f *FS) Flush(ctx context.Context, fh uint64) error {
 		return nil
 	}
 	err = f.flushHandle(ctx, h, false)
+	f.mu.Lock()
+	h.closed = true
+	f.mu.Unlock()
 	if err == nil && len(h.head) == xsymSize {
 		err = f.becomeLink(ctx, h)
 	}

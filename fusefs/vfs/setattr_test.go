@@ -1,0 +1,50 @@
+package vfs
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"sshfs-bridge/e2e/testenv"
+)
+
+// A change by name is on the server when it returns, also where the file is still
+// open for writing: a program that has closed it may not yet be done with it in
+// the kernel's eyes. A change through an open file is queued for its close.
+func TestSetAttrReachesTheServer(t *testing.T) {
+	g := newRig(t, Options{}, testenv.CountOptions{})
+	n, o, err := g.Create(g.ctx, g.root, "f", syscall.O_WRONLY, 0o600)
+	g.must(err)
+	defer g.Release(o.FH)
+	g.must(g.Write(g.ctx, o.FH, []byte("content"), 0, 0))
+	size, mode, at := uint64(3), uint32(0o640), time.Unix(1_500_000_000, 0)
+	stat := func() os.FileInfo {
+		t.Helper()
+		st, err := os.Stat(filepath.Join(g.dir, "f"))
+		g.must(err)
+		return st
+	}
+	_, _, err = g.SetAttrs(g.ctx, n.Ino, SetAttr{Size: &size})
+	g.must(err)
+	if st := stat(); st.Size() != 3 {
+		t.Errorf("%d bytes after truncate", st.Size())
+	}
+	g.must(g.Write(g.ctx, o.FH, []byte("longer than that"), 0, 0))
+	g.must(g.Flush(g.ctx, o.FH))
+	// Closed, but not released yet.
+	_, _, err = g.SetAttrs(g.ctx, n.Ino, SetAttr{Mode: &mode})
+	g.must(err)
+	_, _, err = g.SetAttrs(g.ctx, n.Ino, SetAttr{Atime: &at, Mtime: &at})
+	g.must(err)
+	if st := stat(); st.Mode() != 0o640 || !st.ModTime().Equal(at) {
+		t.Errorf("%v, %v after chmod and utimes", st.Mode(), st.ModTime())
+	}
+	_, _, err = g.SetAttrs(g.ctx, n.Ino, SetAttr{Size: &size, FH: o.FH})
+	g.must(err)
+	g.must(g.Flush(g.ctx, o.FH))
+	if st := stat(); st.Size() != 3 {
+		t.Errorf("%d bytes after ftruncate and close", st.Size())
+	}
+}
