@@ -41,11 +41,12 @@ type DiagnoseOptions struct {
 	Config      Config
 	ConfigError error          // what LoadConfig said
 	Client      *client.Client // of the running supervisor, if there is one
-	Remotes     []string       // to look at besides the mounts
+	Remotes     []string       // to look at instead of the mounts, by their names too
+	Speed       bool           // measure the throughput of Remotes, some seconds each
 }
 
 // Diagnose looks at the machine, the supervisor and the remotes. It changes
-// nothing, and takes at most about twenty seconds.
+// nothing, and takes at most about twenty seconds, more with Speed.
 func Diagnose(ctx context.Context, o DiagnoseOptions) []Finding {
 	fs := []Finding{checkConfig(o.ConfigError), checkDevFUSE(), checkCapability()}
 	st, err := o.Client.Status(ctx)
@@ -59,6 +60,12 @@ func Diagnose(ctx context.Context, o DiagnoseOptions) []Finding {
 	}
 	fs = append(fs, checkSSHDir(&o.Config))
 	specs := remotesToCheck(&o.Config, st.Mounts, o.Remotes)
+	if o.Speed { // one at a time: they would share the link and the processor
+		for _, m := range specs {
+			fs = append(fs, checkRemoteHost(ctx, &o.Config, m, true)...)
+		}
+		return fs
+	}
 	results := make(chan struct {
 		i int
 		f []Finding
@@ -68,7 +75,7 @@ func Diagnose(ctx context.Context, o DiagnoseOptions) []Finding {
 			results <- struct {
 				i int
 				f []Finding
-			}{i, checkRemoteHost(ctx, &o.Config, m)}
+			}{i, checkRemoteHost(ctx, &o.Config, m, false)}
 		}()
 	}
 	found := make([][]Finding, len(specs))

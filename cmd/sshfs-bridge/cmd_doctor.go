@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,28 +12,38 @@ import (
 
 func newDoctorCommand(g *global) *cobra.Command {
 	var o configOptions
+	var speed bool
 	c := &cobra.Command{
-		Use:   "doctor [REMOTE]...",
+		Use:   "doctor [REMOTE|NAME]...",
 		Short: "Check what the machine and the remotes offer, and say what to do",
 		Long: `doctor checks /dev/fuse, the capabilities, smbd, its ports, the configuration, the
-supervisor, and for each mount, and each REMOTE that is named, whether the
+supervisor, and for each mount, and each that is named, whether the
 server can be reached, its host key, the login and the SFTP service. It changes
 nothing.
+
+With --speed it measures, for the remotes or mounts that are named, how much one
+SSH channel carries and how much several do, and says which limit holds: the
+channel's window, the link or the server, or this machine's processor. It reads
+/dev/zero there, some seconds for each.
 
 EXIT STATUS
   0  nothing is wrong
   5  something is, with what to do`,
-		Example: "  sshfs-bridge doctor\n  sshfs-bridge doctor alice@nas.example.com\n  sshfs-bridge doctor --json",
+		Example: "  sshfs-bridge doctor\n  sshfs-bridge doctor alice@nas.example.com\n  sshfs-bridge doctor --speed media\n  sshfs-bridge doctor --json",
 		Args:    args(cobra.ArbitraryArgs),
-		RunE:    func(c *cobra.Command, remotes []string) error { return runDoctor(c.Context(), g, &o, remotes) },
+		RunE:    func(c *cobra.Command, remotes []string) error { return runDoctor(c.Context(), g, &o, remotes, speed) },
 	}
 	o.addFlags(c.Flags())
+	c.Flags().BoolVar(&speed, "speed", false, "measure the throughput of what is named")
 	return c
 }
 
-func runDoctor(ctx context.Context, g *global, o *configOptions, remotes []string) error {
+func runDoctor(ctx context.Context, g *global, o *configOptions, remotes []string, speed bool) error {
+	if speed && len(remotes) == 0 {
+		return &usageError{errors.New("--speed needs the name of a mount, or a remote")}
+	}
 	conf, err := o.load()
-	findings := bridge.Diagnose(ctx, bridge.DiagnoseOptions{Config: conf, ConfigError: err, Client: g.client(), Remotes: remotes})
+	findings := bridge.Diagnose(ctx, bridge.DiagnoseOptions{Config: conf, ConfigError: err, Client: g.client(), Remotes: remotes, Speed: speed})
 	bad := false
 	for _, f := range findings {
 		bad = bad || f.Verdict == bridge.VerdictFail

@@ -135,6 +135,7 @@ func runServe(ctx context.Context, g *global, o *configOptions) error {
 	}
 	s, err := bridge.New(bridge.Options{
 		Config: c, Reload: o.load, Logger: newLogger(g.stderr, &c), Version: buildVersion(), ReapOrphans: true,
+		ServiceManager: bridge.ServiceManagerFromEnv(),
 	})
 	if err != nil {
 		return err

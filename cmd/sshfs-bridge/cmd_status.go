@@ -103,6 +103,9 @@ func (g *global) showStatus(w io.Writer, st api.Status, before *api.Status, ever
 	now := time.Now()
 	fmt.Fprintf(w, "supervisor  up %s, pid %d, version %s\n", ago(st.Since, now), st.PID, st.Version)
 	fmt.Fprintf(w, "smbd        %s%s\n", smbLine(st.SMB, now), cause(st.SMB.Cause))
+	if len(st.SMB.Refused) > 0 {
+		fmt.Fprintf(w, "refused     %s: clients that smb.hosts_allow does not let in\n", strings.Join(st.SMB.Refused, ", "))
+	}
 	for _, p := range st.Problems {
 		if p == st.SMB.Cause { // told in the line above
 			continue

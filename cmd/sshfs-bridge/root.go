@@ -78,13 +78,13 @@ EXIT STATUS
 	root.SetHelpCommandGroupID("other")
 	root.SetCompletionCommandGroupID("other")
 	root.AddCommand(
-		inGroup("run", newServeCommand(g), newDemoCommand(g))...,
+		inGroup("run", newServeCommand(g), newDemoCommand(g), newServiceCommand(g))...,
 	)
 	root.AddCommand(inGroup("mounts", newMountCommand(g), newUmountCommand(g), newLoginCommand(g), newHostKeyCommand(g), newRefreshCommand(g))...)
 	root.AddCommand(inGroup("look", newListCommand(g), newStatusCommand(g), newURLCommand(g), newLogsCommand(g), newEventsCommand(g), newDoctorCommand(g))...)
 	root.AddCommand(inGroup("other", newConfigCommand(g), newReloadCommand(g), newHealthCommand(g), newVersionCommand(g))...)
 	root.AddCommand(dropinCommands(g)...)
-	root.AddCommand(newWorkerCommand(), newSMBDExecCommand())
+	root.AddCommand(newWorkerCommand(), newSMBDExecCommand(), newManCommand(g))
 	return root
 }
 
