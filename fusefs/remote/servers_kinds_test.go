@@ -29,8 +29,6 @@ type kind struct {
 
 	noAtime      bool // the time of access cannot be set
 	noRawNames   bool // names are UTF-8
-	swapsLinks   bool // takes a link for its target
-	noPing       bool // x/crypto/ssh ends the connection over its answer to a keepalive
 	followsLinks bool // LSTAT follows links, and READLINK resolves them
 	slow         bool // its windows, or its code, carry little
 	grows        bool // has what further channels need
@@ -76,7 +74,7 @@ func kinds() []kind {
 		},
 		{
 			name: "TinySSH with OpenSSH's sftp-server", needs: []string{"root", "sshd", "tinysshd"}, start: startTinySSH,
-			note: "the connection is lost, and made again, after every silence", noPing: true, slow: true,
+			slow: true,
 		},
 		{
 			name: "ProFTPD mod_sftp", needs: []string{"root", "sshd", "proftpd"}, start: startProFTPD,
@@ -85,7 +83,7 @@ func kinds() []kind {
 		},
 		{
 			name: "AsyncSSH", needs: []string{"root", "sshd", "asyncssh"}, start: startAsyncSSH,
-			note: "Python. Takes SYMLINK's arguments in the other order", swapsLinks: true, slow: true,
+			note: "Python", slow: true,
 		},
 	}
 }

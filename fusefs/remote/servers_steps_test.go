@@ -39,11 +39,7 @@ func (c *contract) names() {
 func (c *contract) links() {
 	ctx, r := c.t.Context(), c.remote
 	c.write("target", []byte("target"))
-	if c.kind.swapsLinks {
-		c.lack("symbolic links")
-	} else {
-		c.symlinks()
-	}
+	c.symlinks()
 	switch err := r.Link(ctx, "target", "second"); {
 	case errors.Is(err, errors.ErrUnsupported):
 		c.lack("hard links")

@@ -41,19 +41,8 @@ func (c *contract) find() *finding {
 	if c.kind.version != nil {
 		f.version = c.kind.version(c.t)
 	}
-	// A keepalive that the server does not know takes the connection along.
-	if _, err := conn.Ping(ctx); !c.kind.noPing {
-		check(c.t, err)
-	} else {
-		c.lack("keepalive")
-		if err == nil {
-			c.t.Error("it answers keepalives")
-		}
-		conn.Close()
-		conn, err = c.login.Dial(ctx, nil)
-		check(c.t, err)
-		defer conn.Close()
-	}
+	_, err = conn.Ping(ctx)
+	check(c.t, err)
 	for f.sessions < maxSessions {
 		stream, err := conn.OpenSFTP(ctx)
 		if err != nil {

@@ -78,9 +78,6 @@ func (c *contract) connect(o remote.Options) {
 	c.disconnect()
 	q := quick()
 	o.BackoffMin, o.BackoffMax, o.KeepaliveInterval = q.BackoffMin, q.BackoffMax, time.Second
-	if c.kind.noPing {
-		o.KeepaliveInterval = time.Hour
-	}
 	o.Dialer, o.Root = routeDialer{c.login, &c.dials}, c.root
 	if testing.Verbose() {
 		o.Logger = slog.New(slog.NewTextHandler(c.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))

@@ -67,6 +67,7 @@ func (c *Conn) openSFTP() (*sftpChannel, error) {
 		}
 		return nil, ErrNoSFTP
 	}
+	c.latest.Store(s)
 	return s, nil
 }
 

@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -21,6 +23,7 @@ type Conn struct {
 	log    *slog.Logger
 	done   chan struct{} // closed when the connection has ended
 	info   Info
+	latest atomic.Pointer[sftpChannel] // opened last, for Ping
 
 	mu     sync.Mutex     // guards all below
 	err    error          // why it ended; set before done is closed
@@ -120,10 +123,14 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 		d   time.Duration
 		err error
 	}
+	ask := c.askConnection
+	if strings.HasPrefix(c.info.ServerVersion, "SSH-2.0-tinyssh") {
+		ask = c.askChannel
+	}
 	answer := make(chan result, 1)
 	err := c.start(func() {
 		begin := time.Now()
-		_, _, err := c.target().conn.SendRequest("keepalive@openssh.com", true, nil)
+		err := ask()
 		answer <- result{time.Since(begin), err}
 	})
 	if err != nil {
@@ -138,6 +145,26 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	case <-ctx.Done():
 		return 0, context.Cause(ctx)
 	}
+}
+
+// askConnection asks as OpenSSH's client does: any answer is a sign of life.
+func (c *Conn) askConnection() error {
+	_, _, err := c.target().conn.SendRequest("keepalive@openssh.com", true, nil)
+	return err
+}
+
+// askChannel asks through a channel, if there is one: TinySSH answers what is
+// asked of the connection with UNIMPLEMENTED, over which x/crypto/ssh ends it.
+func (c *Conn) askChannel() error {
+	ch := c.latest.Load()
+	if ch == nil {
+		return nil
+	}
+	_, err := ch.channel.SendRequest("keepalive@openssh.com", true, nil)
+	if errors.Is(err, io.EOF) {
+		return nil // that channel is closed, which says nothing of the connection
+	}
+	return err
 }
 
 // lost prefers the reason why the connection ended to what an operation on it

@@ -10,8 +10,9 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// clientVersion is our version line: servers log it.
-const clientVersion = "SSH-2.0-sshfs-bridge"
+// clientVersion is our version line: servers log it. Its comment tells AsyncSSH
+// that SYMLINK's arguments come in OpenSSH's order, not the draft's.
+const clientVersion = "SSH-2.0-sshfs-bridge (symlinks as OpenSSH)"
 
 // Dial connects, hop by hop, verifies each host key and logs in. A nil asker
 // means that nobody can be asked: what needs a person then fails with
