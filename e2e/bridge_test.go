@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,6 +38,7 @@ type bridge struct {
 	Port   int
 	config string
 	env    []string
+	under  []string // what `serve` is run by, if anything
 	cmd    *exec.Cmd
 	exited chan struct{}
 	log    *lockedBuffer
@@ -87,7 +89,8 @@ func newBridge(t testing.TB, o bridgeOptions, port int) *bridge {
 // launch runs serve, at first or again.
 func (b *bridge) launch() {
 	b.t.Helper()
-	b.cmd = exec.Command(binary, "serve", "--config", b.config)
+	argv := append(slices.Clone(b.under), binary, "serve", "--config", b.config)
+	b.cmd = exec.Command(argv[0], argv[1:]...)
 	b.cmd.Env = b.env
 	b.cmd.Stdout, b.cmd.Stderr = b.log, b.log
 	if err := b.cmd.Start(); err != nil {

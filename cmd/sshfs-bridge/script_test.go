@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -33,6 +34,13 @@ func TestScript(t *testing.T) {
 			e.Defer(func() { os.RemoveAll(dir) })
 			e.Setenv("FAKE", serveFake(tt, dir))
 			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "systemd" {
+				return false, fmt.Errorf("no condition is called %q", cond)
+			}
+			_, err := os.Stat("/run/systemd/system")
+			return err == nil, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			// exits N COMMAND...: the exit code is N.

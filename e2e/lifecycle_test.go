@@ -1,0 +1,190 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"sshfs-bridge/bridge/api"
+	"sshfs-bridge/e2e/testenv"
+)
+
+// A machine that slept: everything here stands still, the server gives its
+// sessions up, and then all timers are late at once. That is one reconnect.
+func TestSleepAndWake_oneReconnect(t *testing.T) {
+	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
+	writeFile(t, filepath.Join(sshd.Home, "hello"), "there")
+	b := startBridge(t, bridgeOptions{SSHDir: sshd.SSHDir})
+	b.ok("mount", sshd.Remote(sshd.HomeSeen), "files")
+	before := b.status("files")
+	logins := strings.Count(sshd.Log(), "Accepted publickey")
+
+	asleep := []int{b.cmd.Process.Pid, before.WorkerPID}
+	for _, pid := range asleep {
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sshd.KillSessions()
+	<-time.After(7 * time.Second) // longer than a keepalive and a watch of the file
+	for _, pid := range asleep {
+		if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+	}
+	woke := time.Now()
+	b.eventually(10*time.Second, "the file can be read again", func() error {
+		share, err := b.dialShare("files")
+		if err != nil {
+			return err
+		}
+		_, err = share.ReadFile("hello")
+		return err
+	})
+	t.Logf("reads %v after waking", time.Since(woke))
+	after := b.status("files")
+	if after.WorkerPID != before.WorkerPID || after.Restarts != 0 {
+		t.Errorf("the worker was started again: %+v", after)
+	}
+	if after.Traffic == nil || after.Traffic.Reconnects != 1 {
+		t.Errorf("not one reconnect: %+v", after.Traffic)
+	}
+	if n := strings.Count(sshd.Log(), "Accepted publickey") - logins; n != 1 {
+		t.Errorf("%d logins after waking, want 1", n)
+	}
+}
+
+// A client that reads through the hub is let go when the mount dies, as one of
+// the mount's own share is: it gets an error and never hangs.
+func TestKilledWorker_hubClientsAreLetGo(t *testing.T) {
+	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
+	writeFile(t, filepath.Join(sshd.Home, "hello"), "there")
+	b := startBridge(t, bridgeOptions{SSHDir: sshd.SSHDir})
+	b.ok("mount", sshd.Remote(sshd.HomeSeen), "files")
+	hub := b.share("SSHFS Share")
+	f, err := hub.Open("files/hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := b.status("files").WorkerPID
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	b.eventually(10*time.Second, "the worker is back", func() error {
+		if st := b.status("files"); st.WorkerPID == pid || st.State != api.StateUp {
+			return fmt.Errorf("worker %d, %s", st.WorkerPID, st.State)
+		}
+		return nil
+	})
+	go func() { _, err := f.ReadAt(make([]byte, 1), 0); ended <- err }()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("a file of the dead mount is still read through the hub")
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("a client of the hub hangs in the dead mount")
+	}
+	b.eventually(3*time.Second, "a new client of the hub reads", func() error {
+		again, err := b.dialShare("SSHFS Share")
+		if err != nil {
+			return err
+		}
+		data, err := again.ReadFile("files/hello")
+		if err != nil || string(data) != "there" {
+			local, e := os.ReadFile(filepath.Join(b.Hub, "files", "hello"))
+			return fmt.Errorf("%q, %w (here: %q, %w)", data, err, local, e)
+		}
+		return nil
+	})
+}
+
+// A state directory that takes nothing any more: what is mounted goes on, what
+// could not be kept is refused and says why, and it works again when it can. One
+// that is read-only from the start keeps the supervisor from starting, in words.
+func TestStateDirectory_fullOrReadOnly(t *testing.T) {
+	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
+	writeFile(t, filepath.Join(sshd.Home, "hello"), "there")
+	b := newBridge(t, bridgeOptions{SSHDir: sshd.SSHDir}, freePort(t))
+	if err := os.Mkdir(b.State, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("state", b.State, "tmpfs", 0, "size=8m"); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Unmount(b.State, syscall.MNT_DETACH)
+	b.start()
+	b.ok("mount", sshd.Remote(sshd.HomeSeen), "files")
+	filler := filepath.Join(b.State, "filler")
+	f, err := os.Create(filler)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for block := make([]byte, 4096); err == nil; {
+		_, err = f.Write(block)
+	}
+	f.Close()
+	_, stderr, code := b.run("mount", sshd.Remote(""), "more")
+	if code != 1 || !strings.Contains(stderr, "no space left") || !strings.Contains(stderr, b.State) {
+		t.Errorf("full: exit %d: %s", code, stderr)
+	}
+	if out := b.ok("list"); strings.Contains(out, "more") {
+		t.Errorf("full: half of it is left:\n%s", out)
+	}
+	if data, err := b.share("files").ReadFile("hello"); err != nil || string(data) != "there" {
+		t.Errorf("full: the other mount does not go on: %q, %v", data, err)
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	b.ok("mount", sshd.Remote(""), "more")
+	if st := b.observed(); len(st.Problems) > 0 {
+		t.Errorf("problems that are mended: %q", st.Problems)
+	}
+	b.stop(syscall.SIGTERM, 10*time.Second)
+
+	if err := syscall.Mount("", b.State, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	_, stderr, code = b.run("serve", "--config", b.config)
+	if code != 1 || !strings.Contains(stderr, "read-only") || !strings.Contains(stderr, b.State) {
+		t.Errorf("read-only: exit %d: %s", code, stderr)
+	}
+	if err := syscall.Mount("", b.State, "", syscall.MS_REMOUNT, ""); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	b.eventually(10*time.Second, "both mounts are back", func() error {
+		if st := b.observed(); len(st.Mounts) != 2 || st.Degraded() {
+			return fmt.Errorf("%+v", st)
+		}
+		return nil
+	})
+	b.stop(syscall.SIGTERM, 10*time.Second)
+}
+
+// The second supervisor of a state directory refuses, names the first, and
+// disturbs nothing of it.
+func TestTwoSupervisors_theSecondRefuses(t *testing.T) {
+	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
+	b := startBridge(t, bridgeOptions{SSHDir: sshd.SSHDir})
+	b.ok("mount", sshd.Remote(sshd.HomeSeen), "files")
+	other := publicDir(t)
+	for name, args := range map[string][]string{
+		"same directories":     nil,
+		"same state directory": {"--run-dir", filepath.Join(other, "run"), "--hub", filepath.Join(other, "hub"), "--smb-port", fmt.Sprint(freePort(t))},
+	} {
+		_, stderr, code := b.run(append([]string{"serve", "--config", b.config}, args...)...)
+		if code != 1 || !strings.Contains(stderr, fmt.Sprintf("another supervisor (pid %d)", b.cmd.Process.Pid)) {
+			t.Errorf("%s: exit %d: %s", name, code, stderr)
+		}
+	}
+	if st := b.status("files"); st.State != api.StateUp || st.Restarts != 0 {
+		t.Errorf("the first one was disturbed: %+v", st)
+	}
+}
