@@ -19,6 +19,8 @@ import (
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"sshfs-bridge/e2e/testenv"
 )
 
 // startServer serves dir until the test ends.
@@ -252,10 +254,7 @@ func TestServer_filesystem(t *testing.T) {
 }
 
 func TestServer_withOpenSSH(t *testing.T) {
-	program, err := exec.LookPath("sftp")
-	if err != nil {
-		t.Skip("needs sftp (apt-get install openssh-client)")
-	}
+	testenv.Require(t, "sftp")
 	dir := t.TempDir()
 	if err := WriteSamples(dir, 1<<20); err != nil {
 		t.Fatal(err)
@@ -263,7 +262,7 @@ func TestServer_withOpenSSH(t *testing.T) {
 	s, sshDir := startServer(t, dir)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "-F", "none", "-b", "-", "-P", strconv.Itoa(s.Port()),
+	cmd := exec.CommandContext(ctx, "sftp", "-F", "none", "-b", "-", "-P", strconv.Itoa(s.Port()),
 		"-i", filepath.Join(sshDir, "id_ed25519"), "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes",
 		"-o", "UserKnownHostsFile="+filepath.Join(sshDir, "known_hosts"), strings.TrimSuffix(s.Remote(), ":"))
 	cmd.Dir = t.TempDir()

@@ -32,6 +32,7 @@ var facilities = map[string]func() string{
 	"smbd":      needProgram("/usr/sbin/smbd", "samba"),
 	"smbclient": needProgram("smbclient", "smbclient"),
 	"sshfs":     needProgram("sshfs", "sshfs"),
+	"sftp":      needProgram("sftp", "openssh-client"),
 	"dropbear":  needProgram("dropbear", "dropbear-bin"),
 	"proftpd": func() string {
 		if _, err := os.Stat("/usr/lib/proftpd/mod_sftp.so"); err != nil {
@@ -39,7 +40,8 @@ var facilities = map[string]func() string{
 		}
 		return ""
 	},
-	"tinysshd": needProgram("tinysshd", "tinysshd"),
+	"tinysshd":        needProgram("tinysshd", "tinysshd"),
+	"systemd-analyze": needProgram("systemd-analyze", "systemd"),
 	"asyncssh": func() string {
 		if err := exec.Command("/usr/bin/python3", "-c", "import asyncssh").Run(); err != nil {
 			return "no AsyncSSH (apt-get install python3-asyncssh)"

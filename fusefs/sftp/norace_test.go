@@ -1,5 +1,0 @@
-//go:build !race
-
-package sftp_test
-
-const raceEnabled = false
