@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"sshfs-bridge/bridge/api"
@@ -137,10 +138,11 @@ func credentialOf(sshDir string) *worker.Credential {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	const nobody = 65534
+	// Where there is none yet, it would belong to whose directory it would be
+	// in; somebody else could not even find out that it is not there.
 	var st syscall.Stat_t
-	if err := syscall.Stat(sshDir, &st); err != nil {
-		return &worker.Credential{UID: nobody, GID: nobody}
+	for syscall.Stat(sshDir, &st) != nil && sshDir != "/" {
+		sshDir = filepath.Dir(sshDir)
 	}
 	return &worker.Credential{UID: st.Uid, GID: st.Gid}
 }
