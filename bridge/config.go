@@ -49,6 +49,7 @@ type Config struct {
 	// exists.
 	Files []string
 	Path  string
+	sign  string // of Path, when it was read
 }
 
 // SMBConfig is the part of Config that concerns smbd.

@@ -53,7 +53,7 @@ func LoadConfig(s Sources) (Config, error) {
 	if path == "" {
 		path = DefaultConfigPath
 	}
-	c.Path = path
+	c.Path, c.sign = path, fileSign(path)
 	switch data, err := os.ReadFile(path); {
 	case err == nil:
 		c.Files = append(c.Files, path)

@@ -67,7 +67,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	group.Go(func() { s.serveMetrics(life) })
 	if c.Path != "" && s.o.Reload != nil {
 		group.Go(func() {
-			watchFile(ctx, c.Path, s.watchEvery, func() { s.reload(ctx, c.Path+" changed") })
+			watchFile(ctx, c.Path, c.sign, s.watchEvery, func() { s.reload(ctx, c.Path+" changed") })
 		})
 	}
 

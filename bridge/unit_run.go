@@ -27,8 +27,8 @@ func (u *unit) run(ctx context.Context) {
 			u.takeDown()
 			return
 		}
-		u.cleanUp()
 		if errors.Is(err, errUnmounted) && u.m.Mountpoint != "" {
+			u.cleanUp()
 			// A drop-in's mount belongs to whoever made it: unmounted means gone.
 			u.setState(worker.StateEvent{State: api.StateUnmounting, Cause: err.Error()})
 			if err := u.parts.release(u.m); err != nil {
@@ -38,7 +38,8 @@ func (u *unit) run(ctx context.Context) {
 			return
 		}
 		pause, spent := policy.died(time.Now())
-		u.died(err, pause, spent)
+		u.died(err, pause, spent) // before the rest: nobody shall see a dead mount up
+		u.cleanUp()
 		u.rest(ctx, pause)
 		if ctx.Err() != nil {
 			u.takeDown()

@@ -279,3 +279,26 @@ func TestRestartPolicy(t *testing.T) {
 
 // pass lets the fake clock of a bubble go on.
 func pass(d time.Duration) { <-time.After(d) }
+
+// While what a dead worker left is cleared away, nobody is told that the mount
+// is up.
+func TestUnit_deadMountIsNotSeenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var seen api.MountStatus
+		ut := newUnitTest(t, configured("media", "nas:/media"), comesUp)
+		synctest.Wait()
+		ut.u.parts.closeShare = func(context.Context, Mount) {
+			if seen.Name == "" {
+				seen = ut.u.status()
+			}
+		}
+		ut.sys.all()[0].end(errors.New("signal: killed"))
+		synctest.Wait()
+		if seen.Name == "" || seen.State == api.StateUp || !strings.Contains(seen.Cause, "killed") {
+			t.Errorf("while clearing: %+v", seen)
+		}
+		if err := ut.u.stop(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

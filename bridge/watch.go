@@ -29,11 +29,10 @@ func fileSign(path string) string {
 }
 
 // watchFile calls changed, one call at a time, after the file has changed and
-// come to rest, until ctx ends. It polls: inotify says nothing of a directory
+// come to rest, until ctx ends; read is its sign when it was last read. It polls: inotify says nothing of a directory
 // that Docker Desktop shares with its virtual machine.
-func watchFile(ctx context.Context, path string, every time.Duration, changed func()) {
-	read := fileSign(path)
-	before := read
+func watchFile(ctx context.Context, path, read string, every time.Duration, changed func()) {
+	before := fileSign(path)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {

@@ -26,7 +26,7 @@ func TestWatchFile(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var calls atomic.Int64
 		var group sync.WaitGroup
-		group.Go(func() { watchFile(ctx, path, time.Second, func() { calls.Add(1) }) })
+		group.Go(func() { watchFile(ctx, path, "", time.Second, func() { calls.Add(1) }) })
 		after := func(what string, seconds int, want int64) {
 			t.Helper()
 			time.Sleep(time.Duration(seconds) * time.Second) //nolint:forbidigo // the bubble's clock
@@ -66,7 +66,7 @@ func TestSupervisor_readsAChangedFileByItself(t *testing.T) {
 	}
 	write("mounts: {}\n")
 	c := testConfig(t)
-	c.Path = file
+	c.Path, c.sign = file, fileSign(file)
 	load := func() (Config, error) {
 		next, err := LoadConfig(Sources{Path: file})
 		next.StateDir, next.RunDir, next.Hub, next.SSHDir, next.SMB = c.StateDir, c.RunDir, c.Hub, c.SSHDir, c.SMB
