@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -53,12 +54,21 @@ func findProgram(name, beside string) (string, error) {
 	return "", fmt.Errorf("%s is not installed: apt-get install samba samba-common-bin", name)
 }
 
-// prepare makes the directories and ends what an earlier run left.
+// prepare makes the directories and clears away what an earlier run left.
 func (s *Server) prepare(ctx context.Context) error {
 	if err := s.makeDirs(); err != nil {
 		return fmt.Errorf("start smbd: %w", err)
 	}
 	s.endLeftovers(ctx)
+	// Samba remembers for a week which account had which SID. Where that was
+	// under another configuration, the files' owner is nobody to the share, and
+	// every write is refused.
+	if s.o.Dirs.Lock == "" {
+		return nil
+	}
+	if err := os.Remove(filepath.Join(s.o.Dirs.Lock, "gencache.tdb")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("start smbd: %w", err)
+	}
 	return nil
 }
 
