@@ -119,6 +119,7 @@ LockPersonality=yes
 ProtectClock=yes
 ProtectHostname=yes
 SystemCallArchitectures=native
+# Everything that is called, but for quotactl: smbd asks for quotas and does without.
 SystemCallFilter=@system-service @mount
 SystemCallErrorNumber=EPERM
 
