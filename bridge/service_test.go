@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sshfs-bridge/bridge/api"
+	"sshfs-bridge/e2e/testenv"
 )
 
 var update = flag.Bool("update", false, "write golden files anew")
@@ -61,10 +62,7 @@ func TestServiceUnit_makesNoMountNamespace(t *testing.T) {
 }
 
 func TestServiceUnit_systemdUnderstandsIt(t *testing.T) {
-	analyze, err := exec.LookPath("systemd-analyze")
-	if err != nil {
-		t.Skip("no systemd-analyze here (apt-get install systemd)")
-	}
+	testenv.Require(t, "systemd-analyze")
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +80,7 @@ func TestServiceUnit_systemdUnderstandsIt(t *testing.T) {
 		if err := os.WriteFile(file, []byte(unit), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", "--generators=no", "--recursive-errors=no", file).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), "systemd-analyze", "verify", "--man=no", "--generators=no", "--recursive-errors=no", file).CombinedOutput()
 		if err != nil || strings.Contains(string(out), "sshfs-bridge.service") {
 			t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 		}
@@ -92,7 +90,7 @@ func TestServiceUnit_systemdUnderstandsIt(t *testing.T) {
 		// 9.6 is a service without any hardening; below 5 is called "OK" and
 		// better. What is left is root, SYS_ADMIN and the file system, which
 		// mounting needs.
-		out, err = exec.CommandContext(t.Context(), analyze, "security", "--offline=yes", "--threshold=55", file).CombinedOutput()
+		out, err = exec.CommandContext(t.Context(), "systemd-analyze", "security", "--offline=yes", "--threshold=55", file).CombinedOutput()
 		if err != nil {
 			t.Errorf("systemd-analyze security: %v\n%s", err, out)
 		}

@@ -16,6 +16,7 @@ need fusermount3 fuse3
 need rsync rsync
 need git git
 need ip iproute2
+need systemd-analyze systemd
 # SSH servers besides OpenSSH.
 need dropbear dropbear-bin
 need tinysshd tinysshd
