@@ -71,17 +71,6 @@ func (d *rigDialer) count() int {
 	return d.dials
 }
 
-// killAll resets every connection.
-func (d *rigDialer) killAll() {
-	d.mu.Lock()
-	conns := d.conns
-	d.conns = nil
-	d.mu.Unlock()
-	for _, c := range conns {
-		c.Kill()
-	}
-}
-
 type rigConn struct{ *testenv.CountConn }
 
 func (c rigConn) OpenSFTP(ctx context.Context) (io.ReadWriteCloser, error) {

@@ -176,7 +176,7 @@ func (f *FS) resolveAll(ctx context.Context, d *node) {
 			return nil
 		})
 	}
-	g.Wait()
+	_ = g.Wait() // none of them returns an error
 }
 
 // belowLink says that a directory is reached through a link that SymlinksResolve
