@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 
 	"bridge":           {"bridge/...", "fusefs/...", "smbconf", "docker"},
 	"bridge/demo":      {"bridge/...", "fusefs/...", "smbconf", "docker"},
-	"bridge/dropin":    {"bridge/api", "bridge/client", "bridge/worker", "fusefs/..."},
+	"bridge/dropin":    {"bridge/api", "bridge/client", "bridge/mounttree", "bridge/worker", "fusefs/..."},
 	"bridge/worker":    {"bridge/api", "bridge/confine", "fusefs/..."},
 	"bridge/smbd":      {"bridge/api", "bridge/confine", "smbconf"},
 	"bridge/confine":   {},
