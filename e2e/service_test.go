@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -15,11 +14,7 @@ import (
 // The rights that the systemd unit leaves are enough: the supervisor runs with
 // its capabilities and nothing else, mounts, shares, restarts a worker, stops.
 func TestServiceUnit_rightsAreEnough(t *testing.T) {
-	testenv.Require(t, "root", "sshd")
-	setpriv, err := exec.LookPath("setpriv")
-	if err != nil {
-		t.Skip("no setpriv (apt-get install util-linux)")
-	}
+	testenv.Require(t, "root", "sshd", "setpriv")
 	unit, stderr, code := command(t, os.Environ(), binary, "service", "install", "--print")
 	if code != 0 {
 		t.Fatalf("exit %d: %s", code, stderr)
@@ -38,7 +33,7 @@ func TestServiceUnit_rightsAreEnough(t *testing.T) {
 	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
 	writeFile(t, filepath.Join(sshd.Home, "hello"), "there")
 	b := newBridge(t, bridgeOptions{SSHDir: sshd.SSHDir}, freePort(t))
-	b.under = []string{setpriv, "--no-new-privs", "--bounding-set", bounding, "--inh-caps", "-all", "--"}
+	b.under = []string{"setpriv", "--no-new-privs", "--bounding-set", bounding, "--inh-caps", "-all", "--"}
 	b.start()
 	b.ok("mount", sshd.Remote(sshd.HomeSeen), "files")
 	share := b.share("files")
@@ -70,13 +65,7 @@ exit 0
 // The whole life of the service, in a mount namespace where /etc/systemd/system
 // is empty and systemctl is ours.
 func TestServiceCommands(t *testing.T) {
-	testenv.Require(t, "root")
-	if _, err := exec.LookPath("unshare"); err != nil {
-		t.Skip("no unshare (apt-get install util-linux)")
-	}
-	if _, err := os.Stat("/etc/systemd/system"); err != nil {
-		t.Skip("no /etc/systemd/system here (apt-get install systemd)")
-	}
+	testenv.Require(t, "root", "unshare", "systemd-analyze")
 	dir := publicDir(t)
 	if err := os.WriteFile(filepath.Join(dir, "systemctl"), []byte(systemctl), 0o755); err != nil {
 		t.Fatal(err)

@@ -41,6 +41,8 @@ var facilities = map[string]func() string{
 		return ""
 	},
 	"tinysshd":        needProgram("tinysshd", "tinysshd"),
+	"setpriv":         needProgram("setpriv", "util-linux"),
+	"unshare":         needProgram("unshare", "util-linux"),
 	"systemd-analyze": needProgram("systemd-analyze", "systemd"),
 	"asyncssh": func() string {
 		if err := exec.Command("/usr/bin/python3", "-c", "import asyncssh").Run(); err != nil {
