@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"sshfs-bridge/fusefs/sftp"
@@ -59,7 +60,8 @@ func (r *Remote) open(ctx context.Context, control *sftp.Client, path string, fl
 	for {
 		l := r.linkOf(control)
 		if l == nil {
-			return opened{}, control.Err()
+			// Over before its session has noticed, perhaps.
+			return opened{}, fmt.Errorf("%w: %w", sftp.ErrConnectionLost, sftp.ErrNotSent)
 		}
 		ch := l.home()
 		o, err := openOn(ctx, ch, path, flags, mode)
