@@ -170,6 +170,11 @@ func (f *FS) janitor(ctx context.Context) {
 			return
 		case now := <-t.C:
 			f.spans.trim(now.Add(-dataIdle))
+			// Listings that came ahead were too young to be forgotten when the
+			// last of them came.
+			f.mu.Lock()
+			f.evict()
+			f.mu.Unlock()
 			if f.opts.Cache == CacheDefault && !f.opts.NoBackgroundCheck {
 				f.checkListings(now)
 			}
