@@ -21,7 +21,7 @@ import (
 )
 
 // TestSoak copies, saves and reads files while the link and the server break at
-// random, for BRIDGE_SOAK (a duration; five seconds without it). Every byte that was
+// random, for BRIDGE_SOAK (a duration; five seconds without it; make soak gives ten minutes). Every byte that was
 // acknowledged is compared, nothing may hang, and memory stays within its bound.
 // BRIDGE_SOAK_SEED repeats a run's choices.
 func TestSoak(t *testing.T) {
