@@ -93,7 +93,7 @@ func (f *FS) applyListing(d *node, entries []Entry, l *listFetch) {
 	s := d.dir
 	first := !s.complete && !s.negative
 	s.listGen++
-	added := 0
+	var seen remoteChange
 	for i := range entries {
 		e := &entries[i]
 		if e.Name == "." || e.Name == ".." || s.touched[e.Name] > l.since {
@@ -107,16 +107,24 @@ func (f *FS) applyListing(d *node, entries []Entry, l *listFetch) {
 			continue
 		}
 		known := s.children[e.Name] != nil
+		guess := known && s.children[e.Name].guess // what is told now is no change
 		c, changed := f.adopt(d, e.Name, e.Attrs, l.since, l.began)
 		c.listGen = s.listGen
 		switch {
 		case !known:
-			added++
+			if !first {
+				seen.note(c)
+			}
 			if !first && s.negative {
 				f.invals.entry(d.ino, f.shown(c))
 			}
-		case changed && c.nlookup > 0:
-			f.invals.attr(c.ino)
+		case changed:
+			if !guess {
+				seen.note(c)
+			}
+			if c.nlookup > 0 {
+				f.invals.attr(c.ino)
+			}
 		}
 	}
 	for _, c := range s.children {
@@ -126,12 +134,14 @@ func (f *FS) applyListing(d *node, entries []Entry, l *listFetch) {
 		if c.nlookup > 0 {
 			f.invals.entry(d.ino, f.shown(c))
 		}
+		seen.any = true
 		f.detach(c)
 	}
 	s.complete, s.listedAt, s.misses = true, l.began, 0
 	s.listTime = time.Since(l.began)
 	s.order = nil
 	f.spell(d)
+	f.tellChange(d, seen)
 }
 
 // spell finds the other names under which children are found, and gives those
@@ -237,12 +247,15 @@ func (f *FS) checkListings(now time.Time) {
 		}
 		age := now.Sub(n.dir.listedAt)
 		pause := max(f.opts.AttrTTL/2, 20*n.dir.listTime)
-		if running < 2 && n.dir.complete && age > pause && now.Sub(n.dir.usedAt) < checkFor && !f.closed {
+		used := n.handles > 0 || now.Sub(n.dir.usedAt) < checkFor
+		if running < 2 && n.dir.complete && age > pause && used && !f.closed {
 			f.startList(n)
 			running++
 		}
 	}
 }
 
-// checkFor is how long after its last use a listing is kept up to date.
+// checkFor is how long after its last use a listing is kept up to date. One that
+// somebody holds open is for as long: who waits to be told of changes (smbd, on
+// behalf of a Finder window) does nothing else meanwhile.
 const checkFor = time.Minute

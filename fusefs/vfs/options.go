@@ -113,6 +113,12 @@ type Options struct {
 	NoPrefetch bool
 	// NoBackgroundCheck leaves listings alone until they are used again.
 	NoBackgroundCheck bool
+	// OnRemoteChange is told that others changed a directory that somebody holds
+	// open: its path as it is shown ("" is the root), and the names, as shown, of
+	// some of what is new or changed in it; none where something is only gone. It
+	// is called after the kernel was told to forget, by one goroutine, and must
+	// not block. Without a Kernel nobody is told.
+	OnRemoteChange func(dir string, names []string)
 	// Logger gets what happens; nil discards it.
 	Logger *slog.Logger
 }
