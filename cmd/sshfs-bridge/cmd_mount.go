@@ -31,7 +31,7 @@ func (o *mountOptions) addFlags(f *pflag.FlagSet) {
 	f.Int64Var(&o.gid, "gid", -1, "group of every file")
 	f.BoolVar(&o.spec.RemoteIDs, "remote-ids", false, "show the server's own owners and modes")
 	f.StringVar(&o.spec.Cache, "cache", "", "default, strict (ask the server always) or off")
-	f.StringVar(&o.spec.Symlinks, "symlinks", "", "xsym (as a Mac reads them), resolve or raw")
+	f.StringVar(&o.spec.Symlinks, "symlinks", "", "xsym (as a Mac reads them), resolve, contained, raw, follow, transform or transform-contained")
 	f.StringVar(&o.spec.AgentSocket, "agent", "", "socket of an ssh-agent")
 	f.BoolVar(&o.spec.OnDemand, "on-demand", false, "connect at the first use")
 	f.IntVar(&o.spec.IdleSeconds, "idle", 0, "close the connection after so many seconds without use")

@@ -14,7 +14,23 @@ import (
 // here: the mount is what they ask for in any case.
 var sshfsFlags = []string{
 	"rw", "allow_other", "allow_root", "reconnect", "default_permissions", "big_writes", "noatime",
-	"nodev", "nosuid", "auto", "noauto", "_netdev", "nonempty", "follow_symlinks", "transform_symlinks", "delay_connect",
+	"nodev", "nosuid", "auto", "noauto", "_netdev", "nonempty", "delay_connect",
+}
+
+// linkFlags are sshfs's options that say how links are shown: for each, what it
+// makes of what was asked for so far ("" where nothing was, or where it is not
+// named). They mean the same in any order.
+var linkFlags = map[string]map[string]string{
+	"follow_symlinks": {"": "follow"},
+	"transform_symlinks": {
+		"": "transform-contained", "raw": "transform", "transform": "transform", "follow": "follow",
+	},
+	"contain_symlinks": {
+		"": "contained", "transform": "transform-contained", "transform-contained": "transform-contained", "follow": "follow",
+	},
+	"no_contain_symlinks": {
+		"": "raw", "transform": "transform", "transform-contained": "transform", "follow": "follow",
+	},
 }
 
 // applyOption applies what follows -o: one of ssh's options, or several of
@@ -32,7 +48,7 @@ func applyOption(spec *api.MountSpec, v string) error {
 func splitOptions(v string) []string {
 	var out []string
 	for part := range strings.SplitSeq(v, ",") {
-		known := part == "ro" || slices.Contains(sshfsFlags, part) || strings.Contains(part, "=")
+		known := part == "ro" || linkFlags[part] != nil || slices.Contains(sshfsFlags, part) || strings.Contains(part, "=")
 		if !known && len(out) > 0 && strings.Contains(out[len(out)-1], "=") {
 			out[len(out)-1] += "," + part
 			continue
@@ -51,6 +67,12 @@ func applyOne(spec *api.MountSpec, o string) error {
 		switch {
 		case o == "ro":
 			spec.ReadOnly = true
+		case linkFlags[o] != nil:
+			mode, ok := linkFlags[o][spec.Symlinks]
+			if !ok {
+				mode = linkFlags[o][""]
+			}
+			spec.Symlinks = mode
 		case slices.Contains(sshfsFlags, o):
 		case o == "":
 			return errors.New("the option is empty")
