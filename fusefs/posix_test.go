@@ -16,7 +16,7 @@ import (
 var posixSkips = map[string]string{
 	"Fallocate":           "SFTP cannot reserve room: fallocate is refused with EOPNOTSUPP",
 	"FallocateKeepSize":   "SFTP cannot reserve room: fallocate is refused with EOPNOTSUPP",
-	"FcntlFlockLocksFile": "asks that fcntl locks of one process exclude each other, which POSIX denies; the kernel's own locks are used, see TestLocks",
+	"FcntlFlockLocksFile": "asks that fcntl locks of one process exclude each other, which POSIX denies; the kernel's own locks are used",
 	"OpenSymlinkRace":     "an OPEN of SFTP follows links on the server; what it leads to there is the account's to read anyway, and nothing here is followed",
 	"Tmpfile":             "SFTP has no file without a name: O_TMPFILE is refused with EOPNOTSUPP",
 	"Link":                "SFTP tells neither inode numbers nor link counts: two names are two inodes",
