@@ -11,7 +11,9 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
+	"sshfs-bridge/e2e/testenv"
 	"sshfs-bridge/fusefs/sftp"
 )
 
@@ -217,7 +219,8 @@ func TestConcurrentUse(t *testing.T) {
 			})
 		}
 		group.Wait()
-		if n := c.Counters(); n.InFlight != 0 || n.Abandoned != 0 || n.Requests["open"] != 16 {
+		testenv.Eventually(t, 5*time.Second, "nothing in flight", func() bool { return c.Counters().InFlight == 0 })
+		if n := c.Counters(); n.Abandoned != 0 || n.Requests["open"] != 16 {
 			t.Errorf("counters: %+v", n)
 		}
 	})
