@@ -17,9 +17,9 @@ type channel struct {
 	conn    *conn
 	client  *sftp.Client
 	opened  time.Time
-	heard   atomic.Int64 // when bytes last came (Unix nanoseconds)
+	heard   atomic.Int64 // when bytes last came (as nanos gives it)
 	load    atomic.Int64 // bytes of file data asked for or sent, unanswered
-	lastUse atomic.Int64 // Unix nanoseconds
+	lastUse atomic.Int64 // as nanos gives it
 	handles atomic.Int64 // files open on it
 
 	requests requestList
@@ -103,7 +103,7 @@ func (ch *channel) watch() {
 
 func (ch *channel) alive() bool { return ch.client.Err() == nil }
 
-func (ch *channel) touch() { ch.lastUse.Store(time.Now().UnixNano()) }
+func (ch *channel) touch() { ch.lastUse.Store(nanos(time.Now())) }
 
 // serial says that the server handles the requests of a session one after the
 // other, as the protocol demands. Only OpenSSH is known to: others begin a
@@ -121,7 +121,7 @@ type heardStream struct {
 func (s *heardStream) Read(p []byte) (int, error) {
 	n, err := s.ReadWriteCloser.Read(p)
 	if n > 0 {
-		now := time.Now().UnixNano()
+		now := nanos(time.Now())
 		s.ch.heard.Store(now)
 		s.ch.conn.heard.Store(now)
 	}

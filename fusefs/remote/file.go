@@ -58,7 +58,7 @@ type File struct {
 type lane struct {
 	ch      *channel
 	handle  sftp.Handle
-	lastUse atomic.Int64 // Unix nanoseconds
+	lastUse atomic.Int64 // as nanos gives it
 }
 
 func (r *Remote) newFile(flags OpenFlags) *File {
@@ -83,7 +83,7 @@ func newLane(ch *channel, h sftp.Handle) *lane {
 }
 
 func (n *lane) touch() {
-	now := time.Now().UnixNano()
+	now := nanos(time.Now())
 	n.lastUse.Store(now)
 	n.ch.lastUse.Store(now)
 }
@@ -185,7 +185,7 @@ func (f *File) shrink(t time.Time) {
 	}
 	kept := f.lanes[:1:1]
 	for _, n := range f.lanes[1:] {
-		if n.lastUse.Load() > t.UnixNano() {
+		if n.lastUse.Load() > nanos(t) {
 			kept = append(kept, n)
 		} else {
 			n.release()

@@ -24,7 +24,7 @@ func (c *conn) keepalive() {
 		case <-c.link.ctx.Done():
 			return
 		}
-		silence := time.Since(time.Unix(0, c.heard.Load()))
+		silence := time.Since(moment(c.heard.Load()))
 		if silence < interval && (silence < 2*interval/5 || !c.awaits()) {
 			missed = 0
 			continue
@@ -50,7 +50,7 @@ func (c *conn) ping(patience time.Duration) bool {
 		return c.heard.Load() != before
 	}
 	c.link.r.notePing(time.Since(start))
-	c.heard.Store(time.Now().UnixNano())
+	c.heard.Store(nanos(time.Now()))
 	return true
 }
 
@@ -98,7 +98,7 @@ func (l *link) expire(now time.Time) {
 	}
 	l.mu.Unlock()
 	for _, ch := range all {
-		if ch.requests.expire(now, time.Unix(0, ch.heard.Load()), patience) {
+		if ch.requests.expire(now, moment(ch.heard.Load()), patience) {
 			l.r.log.Warn("a channel was silent for too long and is closed", "dur", patience)
 			ch.client.Close()
 		}
@@ -109,7 +109,7 @@ func (l *link) expire(now time.Time) {
 		switch heard := l.control.heard.Load(); {
 		case heard > at:
 			l.stalledAt.Store(0)
-		case now.UnixNano()-at > int64(patience):
+		case nanos(now)-at > int64(patience):
 			l.fail(errors.New("the server stopped answering"))
 		}
 	}

@@ -19,14 +19,14 @@ type link struct {
 	control *channel // for paths; set (under mu) before the link is shown to anybody
 	started time.Time
 
-	// stalledAt is when (Unix nanoseconds) an operation on a path began that
+	// stalledAt is when (as nanos gives it) an operation on a path began that
 	// timed out without a sign of life; until the next sign others fail at once.
 	stalledAt atomic.Int64
 	probed    time.Time // when that sign was last asked for; of the monitor alone
 
 	dataCount atomic.Int64 // data channels, as tune found them
 	growing   atomic.Bool
-	growAfter atomic.Int64 // Unix nanoseconds: no attempt to grow before
+	growAfter atomic.Int64 // as nanos gives it: no attempt to grow before
 
 	mu         sync.Mutex
 	conns      []*conn   // [0] is the first; GUARDED_BY(mu)
@@ -38,7 +38,7 @@ type link struct {
 type conn struct {
 	Conn
 	link  *link
-	heard atomic.Int64 // when bytes last came (Unix nanoseconds)
+	heard atomic.Int64 // when bytes last came (as nanos gives it)
 
 	channels []*channel // GUARDED_BY(link.mu)
 	opening  int        // channels being opened; GUARDED_BY(link.mu)
@@ -57,7 +57,7 @@ func newLink(r *Remote, c Conn) *link {
 // addConn makes c a connection of the link; false if the link is over.
 func (l *link) addConn(c Conn) (*conn, bool) {
 	cn := &conn{Conn: c, link: l, idle: time.Now()}
-	cn.heard.Store(time.Now().UnixNano())
+	cn.heard.Store(nanos(time.Now()))
 	l.mu.Lock()
 	if l.over {
 		l.mu.Unlock()

@@ -55,7 +55,7 @@ func (r *Remote) grow(f *flow) {
 	r.mu.Lock()
 	l := r.link
 	r.mu.Unlock()
-	if l == nil || time.Now().UnixNano() < l.growAfter.Load() || l.growing.Load() {
+	if l == nil || nanos(time.Now()) < l.growAfter.Load() || l.growing.Load() {
 		return
 	}
 	have, room := l.room()
@@ -66,7 +66,7 @@ func (r *Remote) grow(f *flow) {
 	if !r.spawn(func() {
 		defer l.growing.Store(false)
 		if got := l.growTo(want, proven); got < want {
-			l.growAfter.Store(time.Now().Add(growPause).UnixNano())
+			l.growAfter.Store(nanos(time.Now().Add(growPause)))
 		}
 	}) {
 		l.growing.Store(false)
@@ -214,7 +214,7 @@ func (l *link) trim(now time.Time) {
 		c := l.conns[i]
 		for _, ch := range c.channels {
 			if left > 1 && ch != l.control && ch.handles.Load() == 0 && ch.requests.len() == 0 &&
-				now.Sub(time.Unix(0, ch.lastUse.Load())) > idle {
+				now.Sub(moment(ch.lastUse.Load())) > idle {
 				channels = append(channels, ch)
 				left--
 			}

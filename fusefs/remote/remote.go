@@ -30,7 +30,7 @@ type Remote struct {
 	writeLimit    *rateLimit
 	requestLimit  *rateLimit
 	rtt           rttEstimate
-	lastUse       atomic.Int64 // Unix nanoseconds
+	lastUse       atomic.Int64 // as nanos gives it
 	shy           atomic.Bool  // the last link failed or was short: a new one opens no more than it must
 	objects       objectTable
 	counters      counters
@@ -170,7 +170,7 @@ func (r *Remote) abs(p string) string {
 	return root + "/" + p
 }
 
-func (r *Remote) used() { r.lastUse.Store(time.Now().UnixNano()) }
+func (r *Remote) used() { r.lastUse.Store(nanos(time.Now())) }
 
 // tasks are the goroutines of a Remote.
 type tasks struct {

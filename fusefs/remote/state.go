@@ -214,7 +214,7 @@ func (r *Remote) checkIdle(l *link) {
 	}
 	r.mu.Lock()
 	if r.link != l || r.objects.count() > 0 ||
-		time.Since(time.Unix(0, r.lastUse.Load())) < r.o.IdleAfter {
+		time.Since(moment(r.lastUse.Load())) < r.o.IdleAfter {
 		r.mu.Unlock()
 		return
 	}
@@ -242,8 +242,8 @@ func (l *link) stalled() bool {
 // noteTimeout notes that an operation that began at start timed out. Whatever is
 // heard after start clears it, also what came while this was being noted.
 func (l *link) noteTimeout(start time.Time) {
-	if l.control.heard.Load() < start.UnixNano() {
-		l.stalledAt.CompareAndSwap(0, start.UnixNano())
+	if l.control.heard.Load() < nanos(start) {
+		l.stalledAt.CompareAndSwap(0, nanos(start))
 	}
 }
 
