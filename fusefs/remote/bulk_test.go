@@ -2,7 +2,8 @@
 
 package remote_test
 
-// bulk is the file size of the tests that break a transfer.
-const bulk = 48 << 20
+// realBulk is the size of a copy that is disturbed on its way to and from a real
+// server.
+const realBulk = 128 << 20
 
 const underRace = false

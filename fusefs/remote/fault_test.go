@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
@@ -26,55 +27,73 @@ func quick() remote.Options {
 	return remote.Options{BackoffMin: 5 * time.Millisecond, BackoffMax: 100 * time.Millisecond, KeepaliveInterval: 300 * time.Millisecond}
 }
 
+// bulk is the size of a transfer that is broken again and again.
+const bulk = 128 << 20
+
+// TestFault_resetsDuringARead resets the connection at ten points of a large read,
+// each while a READ is unanswered.
 func TestFault_resetsDuringARead(t *testing.T) {
 	g := newRig(t, testenv.CountOptions{}, quick())
 	data := random(1, bulk)
 	g.put("f", data)
 	f := g.open("f", forRead)
-	breaks := breaker{g: g, step: bulk / 11}
-	buf := make([]byte, bulk)
-	const chunk = 1 << 20
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, 16)
-	for off := 0; off < bulk; off += chunk {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			n, err := f.ReadAt(t.Context(), buf[off:off+chunk], int64(off))
-			breaks.progress(n)
-			if err != nil {
-				t.Errorf("at %d: %v", off, err)
-			}
-		})
-	}
-	wg.Wait()
-	if breaks.count < 10 {
-		t.Errorf("only %d resets", breaks.count)
-	}
-	same(t, "read", buf, data)
+	allBroke := g.breakAt("read", 10)
+	got, err := readAll(t.Context(), f, bulk, 1<<20, 16)
+	check(t, err)
+	same(t, "read", got, data)
+	allBroke()
 	f.Close(t.Context())
 }
 
+// TestFault_resetsDuringAWrite resets the connection at ten points of a large write,
+// each while a WRITE is unanswered: five were carried out, five were not.
 func TestFault_resetsDuringAWrite(t *testing.T) {
 	g := newRig(t, testenv.CountOptions{}, quick())
 	data := random(2, bulk)
 	f := g.open("f", forWrite)
-	breaks := breaker{g: g, step: bulk / 11}
-	for off := 0; off < bulk; off += 1 << 20 {
-		if err := f.WriteAt(t.Context(), data[off:off+1<<20], int64(off)); err != nil {
-			t.Fatal(err)
-		}
-		breaks.progress(1 << 20)
-	}
-	if _, err := f.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if breaks.count < 10 {
-		t.Errorf("only %d resets", breaks.count)
-	}
+	allBroke := g.breakAt("write", 10)
+	check(t, writeAll(t.Context(), f, data, 1<<20))
+	_, err := f.Close(t.Context())
+	check(t, err)
 	same(t, "on the server", g.onServer("f"), data)
-	if s := g.Status(); s.PendingBytes != 0 || s.Counters.Resumed < 5 {
-		t.Errorf("after it all: %+v", s)
+	allBroke()
+	s := g.Status()
+	if s.PendingBytes != 0 || s.OpenFiles != 0 {
+		t.Errorf("left over: %+v", s)
+	}
+	if s.Counters.Resent < 10 {
+		t.Errorf("%d writes were sent again after 10 that were not answered", s.Counters.Resent)
+	}
+}
+
+// breakAt resets all connections n times while a request of a kind is unanswered,
+// at random points of the transfer of bulk bytes. allBroke checks that all of them
+// came, and that the file went on after each.
+func (g *rig) breakAt(op string, n int) (allBroke func()) {
+	g.t.Helper()
+	const packet = 255 << 10
+	step := bulk / packet / (n + 1)
+	r := rand.New(rand.NewPCG(1, uint64(len(op))))
+	var hits []func() int
+	for i := range n {
+		kind := testenv.FaultBreakBefore
+		if i%2 == 0 {
+			kind = testenv.FaultBreakAfter
+		}
+		// Far enough from each other that a new connection is there in between.
+		hit, _ := g.server.Inject(testenv.Fault{Kind: kind, Op: op, Skip: i*step + step/2 + r.IntN(step/2), Times: 1})
+		hits = append(hits, hit)
+	}
+	return func() {
+		g.t.Helper()
+		broke := 0
+		for _, hit := range hits {
+			broke += hit()
+		}
+		if s := g.Status(); broke != n || s.Counters.Reconnects < uint64(n) || s.Counters.Resumed < uint64(n) {
+			g.t.Errorf("%d resets of %d, %d connections made again, the file opened again %d times",
+				broke, n, s.Counters.Reconnects, s.Counters.Resumed)
+		}
 	}
 }
 

@@ -62,7 +62,7 @@ func kinds() []kind {
 		},
 		{
 			name: "OpenSSH in Debian 13", needs: []string{"root", "sshd", "docker"}, start: startTrixie,
-			note: "in a container",
+			note: "in a container", plain: true,
 		},
 		{
 			name: "pkg/sftp", needs: []string{"root", "sshd"}, start: startGoSSH, version: moduleVersion("github.com/pkg/sftp"),

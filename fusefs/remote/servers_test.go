@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,27 +21,42 @@ import (
 	"sshfs-bridge/fusefs/sshdial"
 )
 
+// serversAtOnce is how many servers are tried at a time: most of it is waiting.
+const serversAtOnce = 6
+
 // TestServers runs one contract over every kind of server, through a login and a
 // link as users have them, and compares what it finds with docs/servers.md.
 func TestServers(t *testing.T) {
+	testenv.NoLeaks(t)
+	var (
+		all   sync.WaitGroup
+		docs  sync.Mutex
+		slots = make(chan struct{}, serversAtOnce)
+	)
 	for _, k := range kinds() {
-		t.Run(k.name, func(t *testing.T) {
-			testenv.Require(t, k.needs...)
-			testenv.NoLeaks(t)
-			c := &contract{t: t, kind: k, served: k.start(t)}
-			c.route()
-			t.Cleanup(c.disconnect)
-			found := c.find()
-			c.connect(remote.Options{})
-			c.steps()
-			c.killed()
-			if !k.plain {
-				c.stripes(found)
-			}
-			found.lacks = c.lacks
-			found.compare(t, k)
+		all.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			t.Run(k.name, func(t *testing.T) {
+				testenv.Require(t, k.needs...)
+				c := &contract{t: t, kind: k, served: k.start(t)}
+				c.route()
+				t.Cleanup(c.disconnect)
+				found := c.find()
+				c.connect(remote.Options{})
+				c.steps()
+				c.killed()
+				if !k.plain {
+					c.stripes(found)
+				}
+				found.lacks = c.lacks
+				docs.Lock()
+				defer docs.Unlock()
+				found.compare(t, k)
+			})
 		})
 	}
+	all.Wait()
 }
 
 // contract is the suite over one server.

@@ -14,5 +14,5 @@ import (
 // have; without a network TestFault_thirtySecondsOfSilence has them, too.
 func TestSSHD_thirtySecondsOfSilence(t *testing.T) {
 	x := newReal(t, testenv.SSHDOptions{}, remote.Options{})
-	x.disturbed(bulk, func() { x.silence(30*time.Second, 100*time.Millisecond) })
+	x.disturbed(realBulk, func() { x.silence(30*time.Second, 100*time.Millisecond) })
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -150,7 +151,7 @@ func (x *real) disturbed(size int, disturb func()) {
 
 func TestSSHD_killedAndRestarted(t *testing.T) {
 	x := newReal(t, testenv.SSHDOptions{}, quick())
-	x.disturbed(bulk, func() {
+	x.disturbed(realBulk, func() {
 		x.sshd.Stop()
 		time.Sleep(300 * time.Millisecond)
 		x.sshd.Start()
@@ -160,31 +161,71 @@ func TestSSHD_killedAndRestarted(t *testing.T) {
 	}
 }
 
+// TestSSHD_resets resets the connection in the middle of ten pieces of a copy, five
+// times while they are read, five times while they are written.
 func TestSSHD_resets(t *testing.T) {
 	x := newReal(t, testenv.SSHDOptions{}, quick())
-	x.disturbed(bulk, func() {
-		for range 10 {
-			x.proxy.Reset()
-			time.Sleep(50 * time.Millisecond)
+	ctx, data := t.Context(), random(1, realBulk)
+	check(t, os.WriteFile(x.file("in"), data, 0o644))
+	in, _, err := x.Open(ctx, "in", forRead, 0)
+	check(t, err)
+	out, _, err := x.Open(ctx, "out", forWrite, 0o644)
+	check(t, err)
+	const piece, resets = 1 << 20, 10
+	step := len(data) / piece / resets
+	r := rand.New(rand.NewPCG(1, 2))
+	buf := make([]byte, piece)
+	for i := 0; i*piece < len(data); i++ {
+		n := i/step + 1 // the reset that is due in this piece, counted from one
+		due := i%step == step/2 && n <= resets
+		dir := testenv.Direction(n % 2)
+		if due && dir == testenv.ToClient {
+			x.proxy.ResetAfter(dir, r.Int64N(piece))
 		}
-	})
+		_, err := in.ReadAt(ctx, buf, int64(i*piece))
+		check(t, err)
+		if due && dir == testenv.ToServer {
+			x.proxy.ResetAfter(dir, r.Int64N(piece))
+		}
+		check(t, out.WriteAt(ctx, buf, int64(i*piece)))
+		if due {
+			testenv.Eventually(t, 20*time.Second, fmt.Sprint("connection made again after reset ", n), func() bool {
+				return x.Status().Counters.Reconnects >= uint64(n)
+			})
+		}
+	}
+	_, err = out.Close(ctx)
+	check(t, err)
+	in.Close(ctx)
+	got, err := os.ReadFile(x.file("out"))
+	check(t, err)
+	same(t, "copy", got, data)
+	if s := x.Status(); s.Counters.Reconnects != resets || s.Counters.Resumed < resets {
+		t.Errorf("%d resets: %+v", resets, s.Counters)
+	}
 }
 
 func TestSSHD_halfOpen(t *testing.T) {
-	o := quick()
-	x := newReal(t, testenv.SSHDOptions{}, o)
-	x.disturbed(bulk, x.proxy.HalfOpen)
+	x := newReal(t, testenv.SSHDOptions{}, quick())
+	x.disturbed(realBulk, x.proxy.HalfOpen)
+	if s := x.Status(); s.Counters.Reconnects == 0 || s.Counters.Resumed == 0 {
+		t.Errorf("nothing was disturbed: %+v", s.Counters)
+	}
 }
 
-// TestSSHD_silence: the times of Options and the silence are divided by ten here.
+// TestSSHD_silence is silence for longer than it takes to notice it and to give up
+// one attempt to connect. How long an open file waits at most is shown in a bubble's
+// time, by TestFault_thirtySecondsOfSilence.
 func TestSSHD_silence(t *testing.T) {
-	o := remote.Options{
-		PathTimeout: 500 * time.Millisecond, DataTimeout: 3 * time.Second, DialTimeout: 1500 * time.Millisecond,
-		LossGrace: 150 * time.Millisecond, KeepaliveInterval: 500 * time.Millisecond,
-		BackoffMin: 25 * time.Millisecond, BackoffMax: 3 * time.Second,
+	x := newReal(t, testenv.SSHDOptions{}, remote.Options{
+		PathTimeout: 500 * time.Millisecond, DataTimeout: 20 * time.Second, DialTimeout: 1500 * time.Millisecond,
+		LossGrace: 150 * time.Millisecond, KeepaliveInterval: 300 * time.Millisecond,
+		BackoffMin: 25 * time.Millisecond, BackoffMax: 200 * time.Millisecond,
+	})
+	x.disturbed(realBulk, func() { x.silence(2500*time.Millisecond, 10*time.Millisecond) })
+	if s := x.Status(); s.Counters.Reconnects == 0 || s.Counters.Resumed == 0 {
+		t.Errorf("nothing was disturbed: %+v", s.Counters)
 	}
-	x := newReal(t, testenv.SSHDOptions{}, o)
-	x.disturbed(bulk, func() { x.silence(2500*time.Millisecond, 10*time.Millisecond) })
 }
 
 // silence lets nothing through for a time, in which no operation on a path may
