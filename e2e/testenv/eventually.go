@@ -10,13 +10,20 @@ import (
 // which a test waits for something that it cannot be told of.
 func Eventually(t testing.TB, deadline time.Duration, what string, cond func() bool) {
 	t.Helper()
-	start := time.Now()
+	if !Poll(deadline, cond) {
+		t.Fatalf("after %v still not: %s", deadline, what)
+	}
+}
+
+// Poll is Eventually where there is no test to fail: it says whether cond came to
+// hold before the deadline.
+func Poll(deadline time.Duration, cond func() bool) bool {
 	pause := time.Millisecond
-	for !cond() {
+	for start := time.Now(); !cond(); pause = min(2*pause, 50*time.Millisecond) {
 		if time.Since(start) > deadline {
-			t.Fatalf("after %v still not: %s", deadline, what)
+			return false
 		}
 		<-time.After(pause)
-		pause = min(2*pause, 50*time.Millisecond)
 	}
+	return true
 }

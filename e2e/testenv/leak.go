@@ -28,18 +28,15 @@ func NoLeaks(t testing.TB) {
 			t.Errorf("goroutines left: %v", err)
 		}
 		var left []string
-		for start := time.Now(); ; <-time.After(10 * time.Millisecond) {
+		if !Poll(leakPatience, func() bool {
 			left = nil
 			for fd, name := range openFiles() {
 				if before[fd] != name {
 					left = append(left, fd+" "+name)
 				}
 			}
-			if len(left) == 0 || time.Since(start) > leakPatience {
-				break
-			}
-		}
-		if len(left) > 0 {
+			return len(left) == 0
+		}) {
 			slices.Sort(left)
 			t.Errorf("descriptors left:\n%s", strings.Join(left, "\n"))
 		}

@@ -1,11 +1,11 @@
 package testenv
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -85,7 +85,7 @@ type SSHD struct {
 	t    testing.TB
 	o    SSHDOptions
 	proc *sshdProc
-	log  *syncBuffer
+	log  *Buffer
 }
 
 // StartSSHD starts a server and stops it with the test. It needs root and sshd
@@ -105,7 +105,7 @@ func StartSSHD(t testing.TB, o SSHDOptions) *SSHD {
 	if len(o.HostKeyTypes) == 0 {
 		o.HostKeyTypes = []string{"ed25519"}
 	}
-	s := &SSHD{User: o.User, Alias: "testhost", Host: o.ListenHost, t: t, o: o, log: &syncBuffer{}}
+	s := &SSHD{User: o.User, Alias: "testhost", Host: o.ListenHost, t: t, o: o, log: &Buffer{}}
 	if ip := net.ParseIP(s.Host); ip != nil && ip.IsUnspecified() {
 		s.Host = "127.0.0.1"
 	}
@@ -121,7 +121,7 @@ func StartSSHD(t testing.TB, o SSHDOptions) *SSHD {
 	t.Cleanup(func() {
 		s.Stop()
 		if t.Failed() {
-			t.Logf("sshd on %s:\n%s", s.Addr, tail(s.Log(), 8<<10))
+			t.Logf("sshd on %s:\n%s", s.Addr, s.log.Tail(8<<10))
 		}
 	})
 	s.Start()
@@ -143,10 +143,7 @@ func (s *SSHD) layout() {
 	if s.o.Chroot {
 		parent = "/run"
 	}
-	dir, err := os.MkdirTemp(parent, "bridge-sshd-")
-	must(s.t, err)
-	s.t.Cleanup(func() { must(s.t, os.RemoveAll(dir)) })
-	must(s.t, os.Chmod(dir, 0o755))
+	dir := PublicDir(s.t, parent)
 	s.Dir, s.Home = dir, filepath.Join(dir, "home")
 	s.HomeSeen = s.Home
 	must(s.t, os.Mkdir(s.Home, 0o755))
@@ -172,7 +169,7 @@ func (s *SSHD) NewHostKeys() []ssh.PublicKey {
 				s.t.Fatal(err)
 			}
 		}
-		keygen(s.t, "-t", typ, "-N", "", "-f", path)
+		RunOK(s.t, "ssh-keygen", "-q", "-t", typ, "-N", "", "-f", path)
 	}
 	return s.HostKeys()
 }
@@ -199,7 +196,7 @@ func (s *SSHD) HostKeys() []ssh.PublicKey {
 func (s *SSHD) newIdentity() {
 	s.t.Helper()
 	s.IdentityFile = filepath.Join(s.SSHDir, "id_ed25519")
-	keygen(s.t, "-t", "ed25519", "-N", "", "-C", "test", "-f", s.IdentityFile)
+	RunOK(s.t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", s.IdentityFile)
 	s.AuthorizedKeys = filepath.Join(s.Dir, "authorized_keys")
 	s.Authorize(s.IdentityFile + ".pub")
 }
@@ -251,18 +248,16 @@ func (s *SSHD) Start() {
 	proc, err := startSSHDProc(s.command(config), s.log)
 	must(s.t, err)
 	s.proc = proc
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		c, err := net.DialTimeout("tcp", s.Addr, time.Second)
+	Eventually(s.t, 20*time.Second, "sshd answers on "+s.Addr, func() bool {
+		if proc.ended() {
+			s.t.Fatalf("testenv: sshd ended at once:\n%s", s.Log())
+		}
+		c, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", s.Addr)
 		if err == nil {
 			c.Close()
-			return
 		}
-		if proc.ended() || time.Now().After(deadline) {
-			s.t.Fatalf("testenv: sshd does not answer on %s: %v\n%s", s.Addr, err, s.Log())
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		return err == nil
+	})
 }
 
 // Stop ends the server and every session of it at once, as a crash of the
@@ -309,31 +304,9 @@ func (s *SSHD) Thaw() {
 	}
 }
 
-func keygen(t testing.TB, args ...string) {
-	t.Helper()
-	if out, err := exec.Command("ssh-keygen", append([]string{"-q"}, args...)...).CombinedOutput(); err != nil {
-		t.Fatalf("ssh-keygen %v: %v\n%s", args, err, out)
-	}
-}
-
-func freePort(t testing.TB, host string) int {
-	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	must(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func tail(s string, n int) string {
-	if len(s) > n {
-		s = "..." + s[len(s)-n:]
-	}
-	return s
 }

@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -73,13 +74,14 @@ func (s *SSHD) serverConfig() string {
 func (s *SSHD) sftpCommand() string {
 	program := "internal-sftp"
 	if s.o.ExternalSFTP {
-		program = sftpServerProgram()
+		program = SFTPServerProgram()
 	}
 	return strings.Join(append([]string{program, "-d", s.HomeSeen}, s.o.SFTPArgs...), " ")
 }
 
-// sftpServerProgram is where distributions put it.
-func sftpServerProgram() string {
+// SFTPServerProgram is where distributions put OpenSSH's sftp-server, which speaks
+// SFTP on its standard input and output; internal-sftp is the same code within sshd.
+func SFTPServerProgram() string {
 	places := []string{"/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/ssh/sftp-server", "/usr/libexec/sftp-server"}
 	for _, p := range places {
 		if _, err := os.Stat(p); err == nil {
@@ -95,7 +97,7 @@ func sftpServerProgram() string {
 func (s *SSHD) command(config string) *exec.Cmd {
 	sshd := []string{sshdProgram(), "-D", "-e", "-f", config}
 	if s.o.User != SSHDAccount {
-		return exec.Command(sshd[0], sshd[1:]...)
+		return exec.CommandContext(context.Background(), sshd[0], sshd[1:]...)
 	}
 	var script strings.Builder
 	script.WriteString("set -e\n")
@@ -106,7 +108,7 @@ func (s *SSHD) command(config string) *exec.Cmd {
 	}
 	script.WriteString(`exec "$@"`)
 	args := append([]string{"--mount", "--propagation", "private", "sh", "-c", script.String(), "sh"}, sshd...)
-	return exec.Command("unshare", args...)
+	return exec.CommandContext(context.Background(), "unshare", args...)
 }
 
 // accountFiles are the machine's files as the server's namespace sees them.
@@ -131,8 +133,8 @@ func sshdKnows(t testing.TB, keyword string) bool {
 	file := filepath.Join(t.TempDir(), "sshd_config")
 	must(t, os.WriteFile(file, []byte(keyword+" no\n"), 0o600))
 	// It may fail for other reasons (no host keys), which are of no interest.
-	out, _ := exec.Command(sshdProgram(), "-t", "-f", file).CombinedOutput()
-	return !strings.Contains(string(out), "Bad configuration option")
+	stdout, stderr, _ := Run(t, nil, sshdProgram(), "-t", "-f", file)
+	return !strings.Contains(stdout+stderr, "Bad configuration option")
 }
 
 func sshdProgram() string {

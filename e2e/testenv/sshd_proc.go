@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -19,7 +19,7 @@ type sshdProc struct {
 	done chan struct{} // closed when cmd was waited for
 }
 
-func startSSHDProc(cmd *exec.Cmd, log *syncBuffer) (*sshdProc, error) {
+func startSSHDProc(cmd *exec.Cmd, log *Buffer) (*sshdProc, error) {
 	cmd.Stderr = log
 	cmd.Stdout = log
 	// A session may outlive its listener and hold the log's pipe open.
@@ -101,15 +101,12 @@ func killAll(pids []int) {
 	for _, pid := range pids {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
-	deadline := time.Now().Add(5 * time.Second)
-	for _, pid := range pids {
-		for time.Now().Before(deadline) {
-			if _, state, ok := procStat(pid); !ok || state == "Z" || state == "X" {
-				break
-			}
-			time.Sleep(time.Millisecond)
-		}
-	}
+	Poll(5*time.Second, func() bool {
+		return !slices.ContainsFunc(pids, func(pid int) bool {
+			_, state, ok := procStat(pid)
+			return ok && state != "Z" && state != "X"
+		})
+	})
 }
 
 // descendants are the processes below pid, parents first.
@@ -151,22 +148,4 @@ func procStat(pid int) (parent int, state string, ok bool) {
 	}
 	parent, err = strconv.Atoi(fields[1])
 	return parent, fields[0], err == nil
-}
-
-// syncBuffer is a bytes.Buffer that a process writes while a test reads.
-type syncBuffer struct {
-	mu sync.Mutex // guards b
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
