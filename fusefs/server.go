@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
@@ -19,6 +20,8 @@ type Options struct {
 	// MaxBackground bounds the requests that the kernel sends without anyone
 	// waiting for each (128).
 	MaxBackground int
+	// Debug logs each request of the kernel and its answer, at level Debug.
+	Debug bool
 }
 
 // Server serves one mount.
@@ -27,6 +30,7 @@ type Server struct {
 	fs   *vfs.FS
 	log  *slog.Logger
 	fuse *fuse.Server
+	ops  operations
 }
 
 // NewServer begins to serve the mount behind dev, which Mount returned here or in
@@ -60,6 +64,7 @@ func newServer(dev *os.File, r vfs.Remote, o Options) (*Server, error) {
 		ExplicitDataCacheControl: true,
 		ExtraCapabilities:        fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_ASYNC_DIO,
 		Logger:                   slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		Debug:                    o.Debug,
 		PanicHandler:             s.panicked,
 	}
 	// go-fuse takes the number and closes it in the end; the file must not.
@@ -69,7 +74,7 @@ func newServer(dev *os.File, r vfs.Remote, o Options) (*Server, error) {
 		return nil, fmt.Errorf("fuse device: %w", err)
 	}
 	dev.Close()
-	s.fuse, err = fuse.NewServer(s, fmt.Sprintf("/dev/fd/%d", fd), opts)
+	s.fuse, err = fuse.NewServer(counted{s}, fmt.Sprintf("/dev/fd/%d", fd), opts)
 	if err != nil {
 		s.fs.Close()
 		return nil, fmt.Errorf("start FUSE server: %w", err)
@@ -88,6 +93,13 @@ func (s *Server) Serve() error {
 
 // Stats tells the filesystem's counters.
 func (s *Server) Stats() vfs.Stats { return s.fs.Stats() }
+
+// Operations tells how many operations the kernel asked for and how long they took.
+func (s *Server) Operations() Operations { return s.ops.snapshot(time.Now()) }
+
+// SetCacheBytes changes how much file data may be kept in memory. What is too much
+// is dropped at once, the least recently used first.
+func (s *Server) SetCacheBytes(n int64) { s.fs.SetCacheBytes(n) }
 
 // Refresh has the next look at anything ask the server.
 func (s *Server) Refresh() { s.fs.Refresh() }

@@ -153,6 +153,37 @@ func TestCacheBudget(t *testing.T) {
 	}
 }
 
+// A budget that is made smaller while the filesystem is in use is kept from then on,
+// by what is in memory and by what is read ahead.
+func TestCacheBudget_changes(t *testing.T) {
+	g := newRig(t, Options{CacheBytes: 16 << 20}, testenv.CountOptions{})
+	want := g.large("f", 12<<20)
+	g.list(g.root)
+	ino := g.lookup(g.root, "f")
+	if g.read(ino) != string(want) {
+		t.Fatal("other bytes")
+	}
+	for _, budget := range []int64{2 << 20, 8 << 20} {
+		g.SetCacheBytes(budget)
+		if s := g.Stats(); s.CacheBytes > budget {
+			t.Errorf("%d bytes cached of %d", s.CacheBytes, budget)
+		}
+		if g.read(ino) != string(want) {
+			t.Fatal("other bytes")
+		}
+		if s := g.Stats(); s.CacheBytes > budget+pieceSize || s.CacheBytes < budget/2 {
+			t.Errorf("%d bytes cached of %d after reading", s.CacheBytes, budget)
+		}
+		if w := g.readWindow(); w > budget/4 {
+			t.Errorf("%d bytes are read ahead of a budget of %d", w, budget)
+		}
+	}
+	g.SetCacheBytes(0) // no budget: left as it is
+	if s := g.Stats(); s.CacheBytes < 4<<20 {
+		t.Errorf("%d bytes cached", s.CacheBytes)
+	}
+}
+
 // Cached data last as long as size and time of the file.
 func TestCachedDataAreChecked(t *testing.T) {
 	g := newRig(t, Options{Cache: CacheStrict}, testenv.CountOptions{})

@@ -157,7 +157,6 @@ func (o Options) withDefaults() Options {
 	if o.MaxReadAhead <= 0 {
 		o.MaxReadAhead = 32 << 20
 	}
-	o.MaxReadAhead = min(o.MaxReadAhead, o.CacheBytes/4)
 	if o.MaxXattrBytes <= 0 {
 		o.MaxXattrBytes = 64 << 20
 	}

@@ -46,7 +46,7 @@ type Advisor interface {
 
 // readWindow is how far ahead of a sequential reader data are fetched at most.
 func (f *FS) readWindow() int64 {
-	limit := f.opts.MaxReadAhead
+	limit := min(f.opts.MaxReadAhead, f.spans.budget.Load()/4)
 	if a, ok := f.r.(Advisor); ok {
 		// What has come and was not read yet is not asked for any more, and a
 		// piece is asked for only once there is room for all of it.

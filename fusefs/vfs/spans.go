@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,7 +39,7 @@ func (s *span) ready() bool {
 // spanCache holds the spans of all files under one budget. Each node's spans are
 // sorted by offset and do not overlap.
 type spanCache struct {
-	budget int64
+	budget atomic.Int64
 	count  *counters
 
 	mu    sync.Mutex
@@ -47,13 +48,23 @@ type spanCache struct {
 }
 
 func newSpanCache(budget int64) *spanCache {
-	return &spanCache{budget: budget, lru: list.New(), count: &counters{}}
+	c := &spanCache{lru: list.New(), count: &counters{}}
+	c.budget.Store(budget)
+	return c
 }
 
 func (c *spanCache) bytes() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.total
+}
+
+// setBudget changes the budget and keeps it.
+func (c *spanCache) setBudget(n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.budget.Store(n)
+	c.shrink()
 }
 
 // at finds the index of the first span of n that ends behind off. mu is held.
@@ -144,7 +155,7 @@ func (c *spanCache) whole(n *node, size int64) bool {
 
 // shrink drops what was used longest ago until the budget is kept. mu is held.
 func (c *spanCache) shrink() {
-	for e := c.lru.Back(); c.total > c.budget && e != nil; {
+	for e := c.lru.Back(); c.total > c.budget.Load() && e != nil; {
 		s := e.Value.(*span)
 		e = e.Prev()
 		if s.ready() {

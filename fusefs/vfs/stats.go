@@ -37,3 +37,11 @@ func (f *FS) Stats() Stats {
 	s.Nodes, s.OpenHandles = len(f.nodes), len(f.handles)
 	return s
 }
+
+// SetCacheBytes changes Options.CacheBytes: what is too much by the new bound is
+// dropped at once, and read-ahead stays below a quarter of it.
+func (f *FS) SetCacheBytes(n int64) {
+	if n > 0 {
+		f.spans.setBudget(n)
+	}
+}
