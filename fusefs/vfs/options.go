@@ -118,7 +118,7 @@ type Options struct {
 	// some of what is new or changed in it; none where something is only gone. It
 	// is called after the kernel was told to forget, by one goroutine, and must
 	// not block. Without a Kernel nobody is told.
-	OnRemoteChange func(dir string, names []string)
+	OnRemoteChange func(dir string, names []string) `json:"-"`
 	// Logger gets what happens; nil discards it.
 	Logger *slog.Logger
 }
