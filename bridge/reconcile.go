@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sshfs-bridge/bridge/api"
+	"sshfs-bridge/bridge/worker"
 )
 
 // addUnit makes the unit of a mount, which the caller starts.
@@ -21,6 +22,9 @@ func (s *Supervisor) addUnit(m Mount) *unit {
 		keepHostKey: s.keys.keep,
 		publish:     s.bus.publish,
 		gone:        s.unitGone,
+		remoteChanged: func(mountpoint string, c worker.Change) {
+			s.toucher.Touch(mountpoint, c.Dir, c.Names)
+		},
 	}, s.log)
 	s.mu.Lock()
 	s.units = append(s.units, u)

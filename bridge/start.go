@@ -65,6 +65,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.notify.tell(notifyReady, "STATUS="+s.summary())
 	group.Go(func() { s.signsOfLife(life) })
 	group.Go(func() { s.serveMetrics(life) })
+	group.Go(func() { s.toucher.Run(life) })
 	if c.Path != "" && s.o.Reload != nil {
 		group.Go(func() {
 			watchFile(ctx, c.Path, c.sign, s.watchEvery, func() { s.reload(ctx, c.Path+" changed") })

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sshfs-bridge/bridge/api"
+	"sshfs-bridge/bridge/toucher"
 )
 
 // Supervisor keeps mounts and smbd as they shall be. New makes one, Run runs it.
@@ -23,6 +24,8 @@ type Supervisor struct {
 	smb  *smbRunner
 
 	notify *notifier
+	// toucher tells smbd what others changed on the servers.
+	toucher *toucher.Toucher
 	// watchEvery differs in tests only.
 	watchEvery time.Duration
 
@@ -67,6 +70,7 @@ func New(o Options) (*Supervisor, error) {
 	s.sys = newRealSystem(s)
 	s.keys = &hostKeys{dir: o.Config.StateDir, log: s.log}
 	s.smb = newSMBRunner(s)
+	s.toucher = toucher.New(toucher.Options{Exe: o.Exe, Logger: s.log})
 	s.notify = &notifier{m: o.ServiceManager, log: s.log}
 	return s, nil
 }

@@ -62,7 +62,9 @@ func (r *realSystem) mount(m Mount) (*os.File, error) {
 		}
 	}
 	dev, err := fusefs.Mount(fusefs.MountOptions{
-		Mountpoint: r.mountpoint(m), Source: m.Remote, ReadOnly: m.ReadOnly,
+		// A share that is read-only the worker alone keeps so: what the kernel
+		// keeps so, nobody could touch to tell smbd of a change on the server.
+		Mountpoint: r.mountpoint(m), Source: m.Remote, ReadOnly: m.ReadOnly && m.Mountpoint != "",
 		// smbd reads as the user of the files, and root looks after it.
 		AllowOther: true, DefaultPermissions: m.RemoteIDs,
 	})

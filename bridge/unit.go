@@ -42,6 +42,8 @@ type unitParts struct {
 	// keepHostKey stores an accepted host key.
 	keepHostKey func(line string)
 	publish     func(api.Event)
+	// remoteChanged wakes who watches a directory of the mount; it does not wait.
+	remoteChanged func(mountpoint string, c worker.Change)
 	// gone is called, in a goroutine of its own, when a mount was unmounted by
 	// somebody else and shall not come back.
 	gone func(u *unit)
@@ -151,6 +153,10 @@ func (u *unit) setState(e worker.StateEvent) {
 	}
 	if prev.State != e.State {
 		u.st.Since = e.Since.UTC()
+	}
+	if e.Cause != "" && e.State != api.StateUnmounting {
+		at := time.Now().UTC()
+		u.st.LastError, u.st.LastErrorAt = e.Cause, &at
 	}
 	ev := api.Event{
 		Kind: api.EventState, Mount: u.st.Name, State: e.State, Previous: prev.State,

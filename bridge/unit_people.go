@@ -20,6 +20,8 @@ func (u *unit) onEvent(e worker.Event) {
 		u.log.Info("host key accepted", "host_key", e.HostKeyAccepted)
 		u.parts.keepHostKey(e.HostKeyAccepted)
 		u.parts.publish(api.Event{Kind: api.EventHostKey, Mount: u.m.Name, Message: e.HostKeyAccepted})
+	case e.Changed != nil:
+		u.parts.remoteChanged(u.st.Mountpoint, *e.Changed)
 	case len(e.Notes) > 0:
 		u.mu.Lock()
 		u.st.Notes = slices.Clone(e.Notes)

@@ -30,16 +30,19 @@ var mayImport = map[string][]string{
 	"bridge/dropin":    {"bridge/api", "bridge/client", "bridge/mounttree", "bridge/worker", "fusefs/..."},
 	"bridge/worker":    {"bridge/api", "bridge/confine", "fusefs/..."},
 	"bridge/smbd":      {"bridge/api", "bridge/confine", "smbconf"},
+	"bridge/toucher":   {"bridge/confine", "fusefs/vfs"},
 	"bridge/confine":   {},
 	"bridge/client":    {"bridge/api"},
 	"bridge/mounttree": {"fusefs"},
 	"bridge/api":       {},
 
 	"fusefs":         {"fusefs/vfs", "fusefs/remote"},
-	"fusefs/vfs":     {"fusefs/remote", "fusefs/sftp"},
+	"fusefs/vfs":     {"fusefs/vfs/localmeta", "fusefs/remote", "fusefs/sftp"},
 	"fusefs/remote":  {"fusefs/sftp", "fusefs/sshdial"},
 	"fusefs/sftp":    {},
 	"fusefs/sshdial": {},
+
+	"fusefs/vfs/localmeta": {},
 
 	"smbconf":     {},
 	"docker":      {},

@@ -131,6 +131,7 @@ func serve(ctx context.Context, dev *os.File, control *link, spec Spec) error {
 		dev.Close()
 		return err
 	}
+	options.OnRemoteChange = s.remoteChanged
 	r := remote.New(remote.Options{
 		Dialer: s.dialer, Root: s.dialer.root(), OnDemand: spec.Mount.OnDemand,
 		IdleAfter: time.Duration(spec.Mount.IdleSeconds) * time.Second,

@@ -128,6 +128,8 @@ func (p *Process) take(r report) {
 		p.onEvent(Event{HostKeyAccepted: r.HostKey})
 	case len(r.Notes) > 0:
 		p.onEvent(Event{Notes: r.Notes})
+	case r.Changed != nil:
+		p.onEvent(Event{Changed: r.Changed})
 	case r.Connected != nil:
 		p.mu.Lock()
 		first := !p.known

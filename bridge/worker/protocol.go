@@ -62,6 +62,7 @@ type report struct {
 	QuestionClosed string          `json:"question_closed,omitempty"`
 	HostKey        string          `json:"host_key,omitempty"`
 	Notes          []string        `json:"notes,omitempty"`
+	Changed        *Change         `json:"changed,omitempty"`
 	Connected      *connectOutcome `json:"connected,omitempty"`
 	Reply          *reply          `json:"reply,omitempty"`
 }

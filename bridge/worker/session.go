@@ -70,6 +70,14 @@ func (s *session) stateChanged(st remote.Status) {
 	s.tell(report{State: e})
 }
 
+// remoteChanged is the filesystem's OnRemoteChange.
+func (s *session) remoteChanged(dir string, names []string) {
+	if s.ending.Load() {
+		return
+	}
+	s.tell(report{Changed: &Change{Dir: dir, Names: names}})
+}
+
 // run makes the first connection and follows the starter's orders until it
 // says stop, is gone (without having released us), or ctx ends.
 func (s *session) run(ctx context.Context) {
@@ -183,7 +191,7 @@ func (s *session) call(ctx context.Context, c call) {
 		r := &reply{ID: c.ID}
 		switch c.Op {
 		case opStats:
-			r.Stats = stats(s.remote.Status(), s.server.Stats())
+			r.Stats = stats(s.remote.Status(), s.server.Stats(), s.server.Operations())
 		case opDrain:
 			if err := s.server.Drain(ctx); err != nil {
 				r.Error = err.Error()

@@ -41,6 +41,17 @@ type Event struct {
 	// Notes are remarks on the settings, such as ssh_config keywords that
 	// have no effect here.
 	Notes []string
+	// Changed is what others did on the server in a directory that somebody
+	// here holds open.
+	Changed *Change
+}
+
+// Change is what others did in a directory: Dir is its path in the mount as it is
+// shown ("" is the root), Names are some of what is new or changed in it, none
+// where something is only gone.
+type Change struct {
+	Dir   string   `json:"dir"`
+	Names []string `json:"names,omitempty"`
 }
 
 // Reason sorts a failure, for exit codes and tests; Cause is for people.

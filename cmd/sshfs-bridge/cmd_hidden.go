@@ -7,6 +7,7 @@ import (
 
 	"sshfs-bridge/bridge/dropin"
 	"sshfs-bridge/bridge/smbd"
+	"sshfs-bridge/bridge/toucher"
 	"sshfs-bridge/bridge/worker"
 )
 
@@ -18,6 +19,17 @@ func newWorkerCommand() *cobra.Command {
 		Hidden: true,
 		Args:   args(cobra.NoArgs),
 		RunE:   func(c *cobra.Command, _ []string) error { return worker.Main(c.Context()) },
+	}
+}
+
+// newToucherCommand wakes who watches a mount; the supervisor starts it.
+func newToucherCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "toucher",
+		Short:  "Wake who watches a mount (started by the supervisor)",
+		Hidden: true,
+		Args:   args(cobra.NoArgs),
+		RunE:   func(*cobra.Command, []string) error { return toucher.Main() },
 	}
 }
 

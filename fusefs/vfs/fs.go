@@ -140,8 +140,15 @@ func (f *FS) Drain(ctx context.Context) error {
 }
 
 // Refresh forgets how fresh everything is and tells the kernel so: the next look
-// at anything asks the server.
+// at anything asks the server. What is checked in the background is checked now.
 func (f *FS) Refresh() {
+	f.forgetFreshness()
+	if f.opts.Cache == CacheDefault && !f.opts.NoBackgroundCheck {
+		f.checkListings(time.Now())
+	}
+}
+
+func (f *FS) forgetFreshness() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, n := range f.nodes {
