@@ -40,16 +40,6 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // workDir is a directory that smbd's user can pass through, and that must not
 // hold a mount in the end.
 func workDir(t *testing.T) string {
@@ -76,7 +66,7 @@ func TestRun_check(t *testing.T) {
 	var out, logged bytes.Buffer
 	start := time.Now()
 	err := Run(t.Context(), Options{
-		Dir: workDir(t), Port: freePort(t), Check: true, LargeBytes: 4 << 20, Out: &out,
+		Dir: workDir(t), Port: testenv.FreePort(t), Check: true, LargeBytes: 4 << 20, Out: &out,
 		Logger: slog.New(slog.NewTextHandler(&logged, nil)),
 	})
 	t.Logf("%v\n%s", time.Since(start), out.String())
@@ -95,7 +85,7 @@ func TestRun_servesUntilStopped(t *testing.T) {
 	defer stop()
 	out := &signalWriter{want: "until it is stopped", seen: make(chan struct{})}
 	done := make(chan error, 1)
-	port := freePort(t)
+	port := testenv.FreePort(t)
 	go func() {
 		done <- Run(ctx, Options{Dir: dir, Port: port, PublishedPort: 12345, LargeBytes: 1 << 20, Out: out})
 	}()

@@ -148,7 +148,7 @@ func TestMount_errors(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	closed := strconv.Itoa(freePort(t))
+	closed := strconv.Itoa(testenv.FreePort(t))
 	tests := map[string]struct {
 		args []string
 		want string

@@ -74,17 +74,9 @@ const fileUser = "games"
 
 func newSetup(t *testing.T) *setup {
 	t.Helper()
-	// Not t.TempDir: guests must be able to walk into it.
-	dir, err := os.MkdirTemp("", "smbd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	dir := testenv.PublicDir(t, "") // guests walk into it
 	conf := smbconf.Default(smbconf.Version{Major: 4, Minor: 17}, filepath.Join(dir, "run"), filepath.Join(dir, "private"))
-	port := freePort(t)
+	port := testenv.FreePort(t)
 	conf.Ports, conf.ForceUser, conf.ForceGroup = []int{port}, fileUser, groupOf(t, fileUser)
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	d := conf.Dirs
@@ -111,16 +103,6 @@ func groupOf(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return g.Name
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // addShare adds a share over a new directory and writes smb.conf.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -114,7 +115,7 @@ func TestClientProcessCrashes(t *testing.T) {
 	a := s.client("files")
 	var pidA int
 	for _, pid := range srv.clientProcesses(srv.Status().PID) {
-		if !contains(before, pid) && alive(pid) {
+		if !slices.Contains(before, pid) && testenv.Alive(pid) {
 			pidA = pid
 		}
 	}
@@ -125,7 +126,7 @@ func TestClientProcessCrashes(t *testing.T) {
 	if err := syscall.Kill(pidA, syscall.SIGSEGV); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, 20*time.Second, "the first client's process is gone", func() bool { return !alive(pidA) })
+	testenv.Eventually(t, 20*time.Second, "the first client's process is gone", func() bool { return !testenv.Alive(pidA) })
 	if err := b.share.WriteFile("b", []byte("still here"), 0o644); err != nil {
 		t.Errorf("the other client: %v", err)
 	}
@@ -226,19 +227,4 @@ func TestSupervisorKilled(t *testing.T) {
 		return true
 	})
 	s.run()
-}
-
-func contains(pids []int, pid int) bool {
-	for _, p := range pids {
-		if p == pid {
-			return true
-		}
-	}
-	return false
-}
-
-// alive says whether pid runs; a zombie does not.
-func alive(pid int) bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	return err == nil && len(b) > 0
 }

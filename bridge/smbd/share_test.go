@@ -165,7 +165,7 @@ func TestCloseShareOfDeadMount(t *testing.T) {
 			pid, _ = strconv.Atoi(tcon.Server.PID)
 		}
 	}
-	if !alive(pid) {
+	if !testenv.Alive(pid) {
 		t.Fatalf("no process has the share: %+v", u)
 	}
 
@@ -177,7 +177,7 @@ func TestCloseShareOfDeadMount(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("closed after %v", time.Since(start))
-	if alive(pid) {
+	if testenv.Alive(pid) {
 		t.Error("the process that waited lives")
 	}
 	select {

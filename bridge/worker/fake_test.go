@@ -34,7 +34,7 @@ func TestNonsense(t *testing.T) {
 			if !errors.Is(err, ErrEnded) || !strings.Contains(err.Error(), says) {
 				t.Errorf("Err: %v", err)
 			}
-			if runs(m.PID()) {
+			if testenv.Alive(m.PID()) {
 				t.Error("it runs on")
 			}
 			if kind != "nothing" {
@@ -54,7 +54,7 @@ func TestDeafWorkerIsKilled(t *testing.T) {
 	if err := m.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Stop: %v", err)
 	}
-	if runs(m.PID()) {
+	if testenv.Alive(m.PID()) {
 		t.Error("it runs on")
 	}
 }
@@ -124,7 +124,7 @@ func TestStarterDies(t *testing.T) {
 	}
 	cmd.Process.Kill()
 	cmd.Wait()
-	testenv.Eventually(t, 10*time.Second, "the worker has ended", func() bool { return !runs(pid) })
+	testenv.Eventually(t, 10*time.Second, "the worker has ended", func() bool { return !testenv.Alive(pid) })
 	if b, err := os.ReadFile(filepath.Join(sshd.Home, "open")); string(b) != "written before" {
 		t.Errorf("on the server: %q, %v", b, err)
 	}
@@ -136,7 +136,7 @@ func TestDetachedWorkerOutlivesItsStarter(t *testing.T) {
 	at := mountPoint(t)
 	cmd, pid := startStarter(t, specFor(sshd, ""), at, true)
 	t.Cleanup(func() {
-		if runs(pid) {
+		if testenv.Alive(pid) {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	})
@@ -152,11 +152,11 @@ func TestDetachedWorkerOutlivesItsStarter(t *testing.T) {
 		b, err := os.ReadFile(filepath.Join(at, "later"))
 		return err == nil && string(b) == "later"
 	})
-	if !runs(pid) {
+	if !testenv.Alive(pid) {
 		t.Fatal("the worker ended with its starter")
 	}
 	if err := unix.Unmount(at, 0); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, 10*time.Second, "the worker ends with the mount", func() bool { return !runs(pid) })
+	testenv.Eventually(t, 10*time.Second, "the worker ends with the mount", func() bool { return !testenv.Alive(pid) })
 }

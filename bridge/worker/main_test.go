@@ -152,24 +152,7 @@ type mounted struct {
 	t      *testing.T
 	at     string
 	events *events
-	log    *lockedBuffer
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
+	log    *testenv.Buffer
 }
 
 // specFor is a Spec for the account of sshd.
@@ -195,7 +178,7 @@ func mountPoint(t *testing.T) string {
 // start mounts and starts a worker; the test's end takes both away.
 func start(t *testing.T, o StartOptions) *mounted {
 	t.Helper()
-	m := &mounted{t: t, at: mountPoint(t), events: &events{}, log: &lockedBuffer{}}
+	m := &mounted{t: t, at: mountPoint(t), events: &events{}, log: &testenv.Buffer{}}
 	dev, err := fusefs.Mount(fusefs.MountOptions{Mountpoint: m.at, Source: "test", AllowOther: true})
 	if err != nil {
 		t.Fatal(err)
@@ -259,10 +242,4 @@ func openDescriptor(t *testing.T, path string) bool {
 		link, err := os.Readlink(fd)
 		return err == nil && link == path
 	})
-}
-
-// runs says whether a process runs; a zombie does not.
-func runs(pid int) bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	return err == nil && len(b) > 0
 }
