@@ -108,7 +108,7 @@ func startDropbear(t testing.TB) *served {
 	t.Helper()
 	m := newMachine(t)
 	key := filepath.Join(m.dir, "host")
-	m.run("dropbearkey", "-t", "ed25519", "-f", key)
+	testenv.RunOK(m.t, "dropbearkey", "-t", "ed25519", "-f", key)
 	return m.serve("dropbear", "-F", "-E", "-s", "-p", m.addr(), "-r", key, "-P", filepath.Join(m.dir, "pid"))
 }
 
@@ -161,12 +161,12 @@ func startTinySSH(t testing.TB) *served {
 	t.Helper()
 	m := newMachine(t)
 	keys := filepath.Join(m.dir, "keys")
-	m.run("tinysshd-makekey", "-q", keys)
+	testenv.RunOK(m.t, "tinysshd-makekey", "-q", keys)
 	script := fmt.Sprintf("mount --bind '%s/passwd' /etc/passwd && chmod 644 /etc/passwd && exec \"$@\"", m.dir)
-	var log lockedBuffer
+	var log testenv.Buffer
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("tinysshd:\n%s", log.String())
+			t.Logf("tinysshd:\n%s", log.Tail(8<<10))
 		}
 	})
 	return m.serveConnections(func(ctx context.Context, c *net.TCPConn) {
@@ -197,19 +197,19 @@ func startTrixie(t testing.TB) *served {
 	}
 	key := m.hostKey("ed25519")
 	name := filepath.Base(m.dir)
-	m.run("docker", "create", "--name", name, "--network", "host", "-v", m.dir+":"+m.dir, trixieImage,
+	testenv.RunOK(m.t, "docker", "create", "--name", name, "--network", "host", "-v", m.dir+":"+m.dir, trixieImage,
 		"/usr/sbin/sshd", "-D", "-e", "-p", strconv.Itoa(m.port), "-o", "ListenAddress=127.0.0.1", "-h", key,
 		"-o", "AuthorizedKeysFile="+filepath.Join(m.home, ".ssh/authorized_keys"), "-o", "StrictModes=no",
 		"-o", "PermitRootLogin=yes", "-o", "MaxStartups=200", "-o", "UsePAM=no", "-o", "Subsystem=sftp internal-sftp")
 	s := &served{addr: m.addr(), sshDir: m.sshDir, dir: m.root(), root: m.root()}
 	s.start = func() {
 		t.Helper()
-		m.run("docker", "start", name)
+		testenv.RunOK(m.t, "docker", "start", name)
 		m.answers(true)
 	}
 	s.stop = func() {
 		t.Helper()
-		m.run("docker", "kill", name)
+		testenv.RunOK(m.t, "docker", "kill", name)
 		m.answers(false)
 	}
 	t.Cleanup(func() {
@@ -217,7 +217,7 @@ func startTrixie(t testing.TB) *served {
 			out, _ := exec.Command("docker", "logs", name).CombinedOutput()
 			t.Logf("%s", out[max(0, len(out)-8<<10):])
 		}
-		m.run("docker", "rm", "-f", name)
+		testenv.RunOK(m.t, "docker", "rm", "-f", name)
 	})
 	s.start()
 	return s

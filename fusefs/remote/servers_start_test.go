@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -53,19 +52,13 @@ func newMachine(t testing.TB) *machine {
 	t.Helper()
 	testenv.Require(t, "root", "sshd") // ssh-keygen comes with it
 	// Some servers trust no directory below /tmp, which everybody may write to.
-	dir, err := os.MkdirTemp("/run", "bridge-server-")
-	check(t, err)
-	t.Cleanup(func() { check(t, os.RemoveAll(dir)) })
-	check(t, os.Chmod(dir, 0o755))
+	dir := testenv.PublicDir(t, "/run")
 	m := &machine{t: t, dir: dir, home: filepath.Join(dir, "home"), sshDir: filepath.Join(dir, "ssh")}
 	check(t, os.MkdirAll(filepath.Join(m.home, ".ssh"), 0o755))
 	check(t, os.Mkdir(m.root(), 0o755))
 	check(t, os.Mkdir(m.sshDir, 0o700))
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
-	m.port = l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	m.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", filepath.Join(m.sshDir, "id_ed25519"))
+	m.port = testenv.FreePort(t)
+	testenv.RunOK(m.t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", filepath.Join(m.sshDir, "id_ed25519"))
 	pub, err := os.ReadFile(filepath.Join(m.sshDir, "id_ed25519.pub"))
 	check(t, err)
 	m.key = string(pub)
@@ -91,18 +84,11 @@ func (m *machine) write(name, content string) string {
 	return path
 }
 
-func (m *machine) run(name string, args ...string) {
-	m.t.Helper()
-	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-		m.t.Fatalf("%s %v: %v\n%s", name, args, err, out)
-	}
-}
-
 // hostKey makes a host key of OpenSSH's format.
 func (m *machine) hostKey(typ string) string {
 	m.t.Helper()
 	path := filepath.Join(m.dir, "host_"+typ)
-	m.run("ssh-keygen", "-q", "-t", typ, "-N", "", "-f", path)
+	testenv.RunOK(m.t, "ssh-keygen", "-q", "-t", typ, "-N", "", "-f", path)
 	return path
 }
 
@@ -117,7 +103,7 @@ func (m *machine) serve(program string, args ...string) *served {
 	}, args...)
 	var (
 		cmd *exec.Cmd
-		log lockedBuffer
+		log testenv.Buffer
 	)
 	s := &served{addr: m.addr(), sshDir: m.sshDir, dir: m.root(), root: m.root()}
 	s.start = func() {
@@ -144,7 +130,7 @@ func (m *machine) serve(program string, args ...string) *served {
 	m.t.Cleanup(func() {
 		s.stop()
 		if m.t.Failed() {
-			m.t.Logf("%s:\n%s", program, log.String())
+			m.t.Logf("%s:\n%s", program, log.Tail(8<<10))
 		}
 	})
 	s.start()
@@ -199,23 +185,4 @@ func (m *machine) serveConnections(f func(context.Context, *net.TCPConn)) *serve
 	m.t.Cleanup(s.stop)
 	s.start()
 	return s
-}
-
-// lockedBuffer is a buffer that a process writes while a test reads.
-type lockedBuffer struct {
-	mu sync.Mutex // guards b
-	b  strings.Builder
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := l.b.String()
-	return s[max(0, len(s)-8<<10):]
 }
