@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"sshfs-bridge/fusefs/vfs"
 )
 
 // fsTests are what every mount must do, whatever its cache mode, its server and
@@ -51,30 +49,28 @@ var fsTests = []struct {
 	{"a fifo is refused", testFifo},
 }
 
-// TestFilesystem runs the list on every cache mode, every server and every number
-// of channels, though not on every combination of all three: what goes wrong, goes
-// wrong with one of them or two.
+// TestFilesystem runs the list in every cache mode, with one channel and with
+// several, on OpenSSH's server and on pkg/sftp's.
 func TestFilesystem(t *testing.T) {
-	for _, spec := range []serveSpec{
-		{Server: "count", Channel: 1, Options: fixed(vfs.CacheDefault)},
-		{Server: "pkg", Channel: 4, Options: fixed(vfs.CacheDefault)},
-		{Server: "pkg", Channel: 1, Options: fixed(vfs.CacheStrict)},
-		{Server: "count", Channel: 4, Options: fixed(vfs.CacheOff)},
-	} {
-		t.Run(fmt.Sprintf("%s/%s/%d channels", spec.Options.Cache, spec.Server, spec.Channel), func(t *testing.T) {
-			t.Parallel()
-			spec.Dir = t.TempDir()
-			for i := range fsTests {
-				must(t, os.Mkdir(fmt.Sprintf("%s/t%02d", spec.Dir, i), 0o755))
-			}
-			m := mountDir(t, spec)
-			for i, c := range fsTests {
-				t.Run(c.name, func(t *testing.T) {
-					name := fmt.Sprintf("t%02d", i)
-					c.run(t, m.path(name), filepath.Join(m.dir, name))
+	for _, mode := range cacheModes {
+		for _, channels := range []int{1, 4} {
+			for _, server := range []string{"openssh", "pkg"} {
+				t.Run(fmt.Sprintf("%s/%d channels/%s", mode, channels, server), func(t *testing.T) {
+					t.Parallel()
+					spec := serveSpec{Server: server, Channel: channels, Options: fixed(mode), Dir: t.TempDir()}
+					for i := range fsTests {
+						must(t, os.Mkdir(fmt.Sprintf("%s/t%02d", spec.Dir, i), 0o755))
+					}
+					m := mountDir(t, spec)
+					for i, c := range fsTests {
+						t.Run(c.name, func(t *testing.T) {
+							name := fmt.Sprintf("t%02d", i)
+							c.run(t, m.path(name), filepath.Join(m.dir, name))
+						})
+					}
 				})
 			}
-		})
+		}
 	}
 }
 

@@ -32,7 +32,7 @@ type serveSpec struct {
 	Window  int
 	Settle  time.Duration
 	Without []string
-	Server  string // "count" or "pkg"
+	Server  string // "count" (also where it is empty), "pkg" or "openssh"
 	Channel int    // MaxChannels
 	Options vfs.Options
 }
@@ -59,6 +59,8 @@ func TestServeHelper(t *testing.T) {
 	switch spec.Server {
 	case "pkg":
 		dial = func(context.Context) (remote.Conn, error) { return newPkgConn(spec.Dir), nil }
+	case "openssh":
+		dial = func(context.Context) (remote.Conn, error) { return newOpenSSHConn(spec.Dir), nil }
 	default:
 		count = testenv.NewCountServer(t, testenv.CountOptions{Dir: spec.Dir, Delay: spec.Delay, Window: spec.Window, Settle: spec.Settle, Without: spec.Without})
 		dial = func(ctx context.Context) (remote.Conn, error) { return count.Dial(ctx) }
@@ -132,6 +134,9 @@ type mount struct {
 func mountDir(t testing.TB, spec serveSpec) *mount {
 	t.Helper()
 	testenv.Require(t, "fuse")
+	if spec.Server == "openssh" {
+		testenv.Require(t, "sshd")
+	}
 	if spec.Dir == "" {
 		spec.Dir = t.TempDir()
 	}
