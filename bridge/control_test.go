@@ -330,7 +330,14 @@ func TestControl_eventsLogsAndMetrics(t *testing.T) {
 	if err := ct.Metrics(t.Context(), &b); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`sshfs_bridge_mounts{state="up"} 1`, `sshfs_bridge_mount_up{mount="media"} 1`, `sshfs_bridge_remote_bytes_total{direction="read",mount="media"} 42`, "sshfs_bridge_smbd_sessions 3"} {
+	for _, want := range []string{
+		`sshfs_bridge_mounts{state="up"} 1`, `sshfs_bridge_mount_up{mount="media"} 1`, `sshfs_bridge_remote_bytes_total{direction="read",mount="media"} 42`, "sshfs_bridge_smbd_sessions 3",
+		`sshfs_bridge_round_trips_total{mount="media"} 5`, `sshfs_bridge_operations_waiting{mount="media"} 2`,
+		`sshfs_bridge_operation_duration_seconds_bucket{kind="lookup",mount="media",le="0.001"} 1`,
+		`sshfs_bridge_operation_duration_seconds_bucket{kind="lookup",mount="media",le="0.1"} 3`,
+		`sshfs_bridge_operation_duration_seconds_bucket{kind="lookup",mount="media",le="+Inf"} 6`,
+		`sshfs_bridge_operation_duration_seconds_sum{kind="lookup",mount="media"} 3`,
+	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("metrics lack %s", want)
 		}

@@ -95,7 +95,10 @@ func (w *fakeWorker) Drain(ctx context.Context) error {
 }
 
 func (w *fakeWorker) Stats(context.Context) (api.TrafficStats, error) {
-	return api.TrafficStats{ReadBytes: 42, Requests: map[string]uint64{"read": 7}}, nil
+	return api.TrafficStats{
+		ReadBytes: 42, Requests: map[string]uint64{"read": 7}, RoundTrips: 5, RoundTripSeconds: 0.5, Waiting: 2, OldestWaitSeconds: 1.5,
+		LatencyBounds: []float64{0.001, 0.1}, Operations: map[string]api.OperationStats{"lookup": {Count: 6, Seconds: 3, Buckets: []uint64{1, 2}}},
+	}, nil
 }
 func (w *fakeWorker) Stop(context.Context) error { w.call("stop"); w.end(nil); return nil }
 func (w *fakeWorker) Kill()                      { w.call("kill"); w.end(errors.New("killed")) }

@@ -44,6 +44,12 @@ var (
 	descCacheBytes  = desc("cache_bytes", "Data kept in memory.", "mount")
 	descPending     = desc("pending_write_bytes", "Data written that the server has not acknowledged.", "mount")
 	descHandles     = desc("open_handles", "Open files and directories.", "mount")
+	descOperations  = desc("operation_duration_seconds", "Answered operations of the file system, by kind.", "mount", "kind")
+	descWaiting     = desc("operations_waiting", "Operations of the file system without an answer yet.", "mount")
+	descOldest      = desc("operation_oldest_wait_seconds", "How long the first of the waiting operations has been waiting.", "mount")
+	descRounds      = desc("round_trips_total", "How often somebody waited for the server's answer.", "mount")
+	descRoundTime   = desc("round_trip_seconds_total", "How long in all somebody waited for the server's answer.", "mount")
+	descDials       = desc("remote_dials_total", "Connections that were tried.", "mount")
 )
 
 // Describe implements prometheus.Collector; the set follows from Collect.
@@ -51,12 +57,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCo
 
 // Collect implements prometheus.Collector.
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	counter := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
-	}
+	gauge, counter := into(ch)
 	ctx, cancel := context.WithTimeout(context.Background(), trafficWait)
 	defer cancel()
 	st := m.s.Status()
@@ -77,28 +78,62 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		states[u.State]++
 		gauge(descUp, number(u.State.Good()), u.Name)
 		counter(descRestarts, float64(u.Restarts), u.Name)
-		t := u.Traffic
-		if t == nil {
-			continue
+		if u.Traffic != nil {
+			collectTraffic(ch, u.Name, u.Traffic)
 		}
-		gauge(descRTT, t.RTTSeconds, u.Name)
-		gauge(descConnections, float64(t.Connections), u.Name)
-		for kind, n := range t.Requests {
-			counter(descRequests, float64(n), u.Name, kind)
-		}
-		gauge(descInFlight, float64(t.InFlight), u.Name)
-		counter(descBytes, float64(t.ReadBytes), u.Name, "read")
-		counter(descBytes, float64(t.WriteBytes), u.Name, "write")
-		counter(descReconnects, float64(t.Reconnects), u.Name)
-		counter(descCacheHits, float64(t.CacheHits), u.Name, "hit")
-		counter(descCacheHits, float64(t.CacheMisses), u.Name, "miss")
-		gauge(descCacheBytes, float64(t.CacheBytes), u.Name)
-		gauge(descPending, float64(t.PendingBytes), u.Name)
-		gauge(descHandles, float64(t.OpenHandles), u.Name)
 	}
 	for state, n := range states {
 		gauge(descMounts, float64(n), string(state))
 	}
+}
+
+// into are the ways to send a number to ch.
+func into(ch chan<- prometheus.Metric) (gauge, counter func(d *prometheus.Desc, v float64, labels ...string)) {
+	send := func(t prometheus.ValueType) func(*prometheus.Desc, float64, ...string) {
+		return func(d *prometheus.Desc, v float64, labels ...string) {
+			ch <- prometheus.MustNewConstMetric(d, t, v, labels...)
+		}
+	}
+	return send(prometheus.GaugeValue), send(prometheus.CounterValue)
+}
+
+// collectTraffic sends what a worker counted. A worker that is started again counts
+// from 0 again, as Prometheus expects of a counter.
+func collectTraffic(ch chan<- prometheus.Metric, name string, t *api.TrafficStats) {
+	gauge, counter := into(ch)
+	gauge(descRTT, t.RTTSeconds, name)
+	gauge(descConnections, float64(t.Connections), name)
+	for kind, n := range t.Requests {
+		counter(descRequests, float64(n), name, kind)
+	}
+	gauge(descInFlight, float64(t.InFlight), name)
+	counter(descRounds, float64(t.RoundTrips), name)
+	counter(descRoundTime, t.RoundTripSeconds, name)
+	counter(descBytes, float64(t.ReadBytes), name, "read")
+	counter(descBytes, float64(t.WriteBytes), name, "write")
+	counter(descDials, float64(t.Dials), name)
+	counter(descReconnects, float64(t.Reconnects), name)
+	counter(descCacheHits, float64(t.CacheHits), name, "hit")
+	counter(descCacheHits, float64(t.CacheMisses), name, "miss")
+	gauge(descCacheBytes, float64(t.CacheBytes), name)
+	gauge(descPending, float64(t.PendingBytes), name)
+	gauge(descHandles, float64(t.OpenHandles), name)
+	gauge(descWaiting, float64(t.Waiting), name)
+	gauge(descOldest, t.OldestWaitSeconds, name)
+	for kind, o := range t.Operations {
+		ch <- prometheus.MustNewConstHistogram(descOperations, o.Count, o.Seconds, cumulative(t.LatencyBounds, o.Buckets), name, kind)
+	}
+}
+
+// cumulative are buckets as Prometheus has them: each holds those before it.
+func cumulative(bounds []float64, buckets []uint64) map[float64]uint64 {
+	m := make(map[float64]uint64, len(bounds))
+	sum := uint64(0)
+	for i, n := range buckets[:min(len(bounds), len(buckets))] {
+		sum += n
+		m[bounds[i]] = sum
+	}
+	return m
 }
 
 func number(b bool) float64 {

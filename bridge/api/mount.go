@@ -84,6 +84,10 @@ type MountStatus struct {
 	Since  time.Time `json:"since"`
 	// Cause says why the state is what it is, with what to do; empty while up.
 	Cause string `json:"cause,omitempty"`
+	// LastError is the latest cause of trouble, also when that is over, and
+	// LastErrorAt when it was told.
+	LastError   string     `json:"last_error,omitempty"`
+	LastErrorAt *time.Time `json:"last_error_at,omitempty"`
 	// Attempts and NextAttempt are the reconnects since the link was lost.
 	Attempts    int        `json:"attempts,omitempty"`
 	NextAttempt *time.Time `json:"next_attempt,omitempty"`
@@ -93,23 +97,6 @@ type MountStatus struct {
 	Questions []Question    `json:"questions,omitempty"`
 	Notes     []string      `json:"notes,omitempty"`
 	Traffic   *TrafficStats `json:"traffic,omitempty"`
-}
-
-// TrafficStats is what a worker counted since it started.
-type TrafficStats struct {
-	RTTSeconds   float64           `json:"rtt_seconds"`
-	Connections  int               `json:"connections"`
-	Channels     int               `json:"channels"`
-	Requests     map[string]uint64 `json:"requests"` // SFTP requests by kind
-	InFlight     int               `json:"in_flight"`
-	ReadBytes    uint64            `json:"read_bytes"`  // from the server
-	WriteBytes   uint64            `json:"write_bytes"` // to the server
-	Reconnects   uint64            `json:"reconnects"`
-	CacheHits    uint64            `json:"cache_hits"`
-	CacheMisses  uint64            `json:"cache_misses"`
-	CacheBytes   uint64            `json:"cache_bytes"`
-	PendingBytes uint64            `json:"pending_bytes"` // written, not acknowledged
-	OpenHandles  int               `json:"open_handles"`
 }
 
 // Question is something that only a person can answer: a password, a

@@ -34,6 +34,8 @@ func (c *Counters) add(s sftp.Counters) {
 	c.ReadBytes += s.BytesRead
 	c.WriteBytes += s.BytesWritten
 	c.InFlight += s.InFlight
+	c.RoundTrips += s.Waits
+	c.RoundTripTime += s.WaitTime
 }
 
 // Counters gives what was counted since New.

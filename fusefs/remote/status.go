@@ -63,4 +63,8 @@ type Counters struct {
 	Dials, Reconnects, Resumed, Resent, Settled uint64
 	// Waits is how often an operation waited for room in a window.
 	Waits uint64
+	// RoundTrips is how often somebody waited for the server's answer, and
+	// RoundTripTime how long in all.
+	RoundTrips    uint64
+	RoundTripTime time.Duration
 }
