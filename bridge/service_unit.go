@@ -87,8 +87,9 @@ TimeoutStopSec=20
 WatchdogSec=30
 Restart=on-failure
 RestartSec=2
-# Neither a wrong command line nor a wrong configuration mends itself.
-RestartPreventExitStatus=2 3
+# A wrong configuration does not mend itself. Not 2, which a wrong command line
+# gives: a Go program that crashes, or that the watchdog ends, exits with 2 as well.
+RestartPreventExitStatus=3
 # A worker that eats too much memory is one mount's trouble, and is started again.
 OOMPolicy=continue
 LimitNOFILE=65536
