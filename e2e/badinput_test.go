@@ -28,7 +28,7 @@ func TestBadMounts(t *testing.T) {
 	}
 	defer silent.Close()
 	wrongKey := filepath.Join(t.TempDir(), "id")
-	if _, stderr, code := command(t, nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", wrongKey); code != 0 {
+	if _, stderr, code := testenv.Run(t, nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", wrongKey); code != 0 {
 		t.Fatal(stderr)
 	}
 
@@ -43,7 +43,7 @@ func TestBadMounts(t *testing.T) {
 		{"malformed remote", []string{"mount", "user@:/p"}, 2, []string{"user@:/p"}},
 		{"remote that looks like an option", []string{"mount", "--", "-oProxyCommand=x:/p"}, 2, []string{"-oProxyCommand"}},
 		{"name with a slash", []string{"mount", sshd.Remote("/"), "a/b"}, 2, []string{"a/b"}},
-		{"nobody listens", []string{"mount", "-p", fmt.Sprint(freePort(t)), "root@127.0.0.1:/", "bad"}, 5, []string{"127.0.0.1", "refused"}},
+		{"nobody listens", []string{"mount", "-p", fmt.Sprint(testenv.FreePort(t)), "root@127.0.0.1:/", "bad"}, 5, []string{"127.0.0.1", "refused"}},
 		{"unknown host", []string{"mount", "root@host.invalid:/", "bad"}, 5, []string{"host.invalid"}},
 		{"server that says nothing", []string{"mount", "-o", "ConnectTimeout=2", "-p", fmt.Sprint(silent.Addr().(*net.TCPAddr).Port), "root@127.0.0.1:/", "bad"}, 5, []string{"127.0.0.1"}},
 		{"wrong key", []string{"mount", "-o", "IdentitiesOnly=yes", "-o", "IdentityFile=" + wrongKey, "-o", "StrictHostKeyChecking=accept-new", "-p", fmt.Sprint(sshd.Port), "root@127.0.0.1:/", "bad"}, 5, []string{"root", "127.0.0.1"}},
@@ -71,7 +71,7 @@ func TestBadMounts(t *testing.T) {
 			if out := b.ok("list"); strings.Contains(out, "bad") {
 				t.Errorf("half mounted:\n%s", out)
 			}
-			for _, m := range b.mounts() {
+			for _, m := range testenv.MountsBelow(b.Dir) {
 				if strings.HasSuffix(m, "/bad") {
 					t.Errorf("still mounted: %s", m)
 				}
@@ -106,7 +106,7 @@ func TestBadConfigNamesEveryProblem(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	writeFile(t, file, "colour: red\nuid: many\nmounts:\n  media:\n    remote: 'alice@:/x'\n    reed_only: true\nsmb:\n  ports: [70000]\n")
 	for _, args := range [][]string{{"config", "check", file}, {"serve", "--config", file}} {
-		_, stderr, code := command(t, nil, append([]string{binary}, args...)...)
+		_, stderr, code := testenv.Run(t, nil, append([]string{binary}, args...)...)
 		if code != 3 {
 			t.Errorf("%q: exit %d, want 3\n%s", args, code, stderr)
 		}
@@ -129,15 +129,15 @@ func TestServeOnABadMachine(t *testing.T) {
 
 	serve := func(t *testing.T, config string, wrap ...string) (string, int) {
 		t.Helper()
-		dir := publicDir(t)
+		dir := testenv.PublicDir(t, "")
 		file := filepath.Join(dir, "config.yaml")
 		writeFile(t, file, fmt.Sprintf("run_dir: %s/run\nstate_dir: %s/state\nhub: %s/hub\n%s", dir, dir, dir, config))
-		stdout, stderr, code := command(t, os.Environ(), append(wrap, binary, "serve", "--config", file)...)
+		stdout, stderr, code := testenv.Run(t, os.Environ(), append(wrap, binary, "serve", "--config", file)...)
 		return stdout + stderr, code
 	}
 	t.Run("no privilege", func(t *testing.T) {
 		testenv.Require(t, "root")
-		out, code := serve(t, fmt.Sprintf("smb: {ports: [%d]}\n", freePort(t)), "setpriv", "--bounding-set=-all", "--inh-caps=-all", "--reuid=65534", "--regid=65534", "--clear-groups")
+		out, code := serve(t, fmt.Sprintf("smb: {ports: [%d]}\n", testenv.FreePort(t)), "setpriv", "--bounding-set=-all", "--inh-caps=-all", "--reuid=65534", "--regid=65534", "--clear-groups")
 		if code == 0 || !strings.Contains(out, "root") && !strings.Contains(out, "privilege") && !strings.Contains(out, "CAP_SYS_ADMIN") {
 			t.Errorf("exit %d\n%s", code, out)
 		}
@@ -159,7 +159,7 @@ func TestServeOnABadMachine(t *testing.T) {
 func TestMissingSmbdLeavesMounts(t *testing.T) {
 	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
 	writeFile(t, filepath.Join(sshd.Home, "hello"), "there")
-	b := startBridgeUnready(t, bridgeOptions{SSHDir: sshd.SSHDir, Config: "  program: /nonexistent/smbd\n"}, freePort(t))
+	b := startBridgeUnready(t, bridgeOptions{SSHDir: sshd.SSHDir, Config: "  program: /nonexistent/smbd\n"}, testenv.FreePort(t))
 	b.eventually(10*time.Second, "status says what to install", func() error {
 		out, _, _ := b.run("status")
 		if !strings.Contains(out, "apt-get install samba") {
@@ -176,7 +176,7 @@ func TestMissingSmbdLeavesMounts(t *testing.T) {
 func TestNoSupervisor(t *testing.T) {
 	env := append(os.Environ(), "SSHFS_BRIDGE_SOCKET="+filepath.Join(t.TempDir(), "none"))
 	for _, args := range [][]string{{"status"}, {"list"}, {"mount", "h:/p"}, {"umount", "x"}} {
-		_, stderr, code := command(t, env, append([]string{binary}, args...)...)
+		_, stderr, code := testenv.Run(t, env, append([]string{binary}, args...)...)
 		if code != 4 || !strings.Contains(stderr, "serve") {
 			t.Errorf("%q: exit %d\n%s", args, code, stderr)
 		}

@@ -3,7 +3,6 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -41,14 +39,14 @@ type bridge struct {
 	under  []string // what `serve` is run by, if anything
 	cmd    *exec.Cmd
 	exited chan struct{}
-	log    *lockedBuffer
+	log    *testenv.Buffer
 }
 
 // startBridge starts a supervisor and waits until it answers and shares. The
 // test's end stops it and fails if it leaves a mount or a process behind.
 func startBridge(t testing.TB, o bridgeOptions) *bridge {
 	t.Helper()
-	b := newBridge(t, o, freePort(t))
+	b := newBridge(t, o, testenv.FreePort(t))
 	b.start()
 	return b
 }
@@ -71,9 +69,9 @@ func startBridgeUnready(t testing.TB, o bridgeOptions, port int) *bridge {
 func newBridge(t testing.TB, o bridgeOptions, port int) *bridge {
 	t.Helper()
 	testenv.Require(t, "root", "fuse", "smbd")
-	dir := publicDir(t)
+	dir := testenv.PublicDir(t, "")
 	b := &bridge{t: t, Dir: dir, RunDir: filepath.Join(dir, "run"), State: filepath.Join(dir, "state"),
-		Hub: filepath.Join(dir, "hub"), Port: port, config: filepath.Join(dir, "config.yaml"), log: &lockedBuffer{}}
+		Hub: filepath.Join(dir, "hub"), Port: port, config: filepath.Join(dir, "config.yaml"), log: &testenv.Buffer{}}
 	config := fmt.Sprintf("run_dir: %s\nstate_dir: %s\nhub: %s\nlog_level: debug\n", b.RunDir, b.State, b.Hub)
 	if o.SSHDir != "" {
 		config += "ssh_dir: " + o.SSHDir + "\n"
@@ -138,7 +136,7 @@ func (b *bridge) cleanup() {
 			b.stop(syscall.SIGTERM, 15*time.Second)
 		}
 	}
-	if left := b.mounts(); len(left) > 0 {
+	if left := testenv.MountsBelow(b.Dir); len(left) > 0 {
 		b.t.Errorf("mounts left behind: %q", left)
 		for i := len(left) - 1; i >= 0; i-- {
 			syscall.Unmount(left[i], syscall.MNT_DETACH)
@@ -150,18 +148,6 @@ func (b *bridge) cleanup() {
 	if b.t.Failed() {
 		b.t.Logf("the supervisor's log:\n%s", b.log)
 	}
-}
-
-// mounts lists the mount points below the bridge's directory.
-func (b *bridge) mounts() []string {
-	var found []string
-	table, _ := os.ReadFile("/proc/self/mountinfo")
-	for line := range strings.Lines(string(table)) {
-		if f := strings.Fields(line); len(f) > 4 && strings.HasPrefix(f[4], b.Dir) {
-			found = append(found, f[4])
-		}
-	}
-	return found
 }
 
 // processes lists the command lines that mention the bridge's directory, and
@@ -189,7 +175,7 @@ func (b *bridge) run(args ...string) (stdout, stderr string, code int) {
 
 func (b *bridge) runEnv(env []string, args ...string) (stdout, stderr string, code int) {
 	b.t.Helper()
-	return command(b.t, append(b.env, env...), append([]string{binary}, args...)...)
+	return testenv.Run(b.t, append(b.env, env...), append([]string{binary}, args...)...)
 }
 
 // ok runs a command that must succeed and returns what it printed.
@@ -205,7 +191,7 @@ func (b *bridge) ok(args ...string) string {
 // smbclient runs smbclient commands on a share as guest.
 func (b *bridge) smbclient(share string, commands string) (string, int) {
 	b.t.Helper()
-	stdout, stderr, code := command(b.t, nil, "smbclient", "-N", "-U", "guest%", "-p", fmt.Sprint(b.Port), "//127.0.0.1/"+share, "-c", commands)
+	stdout, stderr, code := testenv.Run(b.t, nil, "smbclient", "-N", "-U", "guest%", "-p", fmt.Sprint(b.Port), "//127.0.0.1/"+share, "-c", commands)
 	return stdout + stderr, code
 }
 
@@ -220,13 +206,17 @@ func (b *bridge) share(name string) *smb2.Share {
 }
 
 func (b *bridge) dialShare(name string) (*smb2.Share, error) {
+	return b.dialShareWith(&smb2.NTLMInitiator{User: "guest"}, name)
+}
+
+func (b *bridge) dialShareWith(who *smb2.NTLMInitiator, name string) (*smb2.Share, error) {
 	conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", b.Port), 5*time.Second)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	s, err := (&smb2.Dialer{Initiator: &smb2.NTLMInitiator{User: "guest"}}).DialContext(ctx, conn)
+	s, err := (&smb2.Dialer{Initiator: who}).DialContext(ctx, conn)
 	if err != nil {
 		conn.Close()
 		return nil, err
@@ -259,72 +249,9 @@ func (b *bridge) eventually(limit time.Duration, what string, check func() error
 	}
 }
 
-// command runs a program with a deadline.
-func command(t testing.TB, env []string, argv ...string) (stdout, stderr string, code int) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env = env
-	cmd.WaitDelay = time.Second
-	var o, e bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &o, &e
-	err := cmd.Run()
-	var exit *exec.ExitError
-	switch {
-	case ctx.Err() != nil:
-		t.Fatalf("%q hung:\n%s%s", argv, o.String(), e.String())
-	case err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay):
-		t.Fatalf("%q: %v", argv, err)
-	}
-	return o.String(), e.String(), cmd.ProcessState.ExitCode()
-}
-
-// publicDir is a temporary directory that other users may enter, which
-// t.TempDir's is not: smbd serves the share as the files' owner.
-func publicDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "bridge-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 func writeFile(t testing.TB, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

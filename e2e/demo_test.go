@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -11,9 +10,9 @@ import (
 
 func TestDemoChecksItself(t *testing.T) {
 	testenv.Require(t, "root", "fuse", "smbd")
-	dir := publicDir(t)
-	port := freePort(t)
-	stdout, stderr, code := command(t, alone(t), binary, "demo", "--check", "--dir", dir, "--smb-port", fmt.Sprint(port), "--published-port", fmt.Sprint(port))
+	dir := testenv.PublicDir(t, "")
+	port := testenv.FreePort(t)
+	stdout, stderr, code := testenv.Run(t, alone(t), binary, "demo", "--check", "--dir", dir, "--smb-port", fmt.Sprint(port), "--published-port", fmt.Sprint(port))
 	if code != 0 {
 		t.Fatalf("exit %d\n%s%s", code, stdout, stderr)
 	}
@@ -22,8 +21,8 @@ func TestDemoChecksItself(t *testing.T) {
 			t.Errorf("the demo does not say %q:\n%s", s, stdout)
 		}
 	}
-	if table, _ := os.ReadFile("/proc/self/mountinfo"); strings.Contains(string(table), dir) {
-		t.Error("the demo leaves mounts behind")
+	if left := testenv.MountsBelow(dir); len(left) > 0 {
+		t.Errorf("the demo leaves mounts behind: %q", left)
 	}
 	t.Log(stdout)
 }

@@ -148,7 +148,7 @@ func startAppliance(t testing.TB, spec docker.Appliance) *appliance {
 	t.Helper()
 	spec.Image = dockerImage(t)
 	a := newAppliance(t, spec.Name)
-	a.port = freePort(t)
+	a.port = testenv.FreePort(t)
 	spec.Ports = []docker.Port{{Host: netip.MustParseAddrPort("127.0.0.1:" + strconv.Itoa(a.port)), Container: 445}}
 	spec.Detach, spec.Keep = true, false
 	args, err := spec.Args()

@@ -94,7 +94,7 @@ func shell(t testing.TB, line string) string {
 type terminal struct {
 	t     testing.TB
 	in    io.WriteCloser
-	out   lockedBuffer
+	out   testenv.Buffer
 	seen  int
 	ended chan error
 	cmd   *exec.Cmd

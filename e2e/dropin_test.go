@@ -36,11 +36,6 @@ func sshfsArgs(sshd *testenv.SSHD, mountpoint string, more ...string) []string {
 	return append(args, more...)
 }
 
-func mounted(dir string) bool {
-	table, _ := os.ReadFile("/proc/self/mountinfo")
-	return strings.Contains(string(table), " "+dir+" ")
-}
-
 func TestSshfsInTheBackground(t *testing.T) {
 	testenv.Require(t, "root", "fuse")
 	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
@@ -49,7 +44,7 @@ func TestSshfsInTheBackground(t *testing.T) {
 	for _, unmount := range [][]string{{"fusermount", "-u"}, {"umount"}} {
 		dir := t.TempDir()
 		t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
-		if _, stderr, code := command(t, alone(t), append([]string{filepath.Join(bin, "sshfs")}, sshfsArgs(sshd, dir)...)...); code != 0 {
+		if _, stderr, code := testenv.Run(t, alone(t), append([]string{filepath.Join(bin, "sshfs")}, sshfsArgs(sshd, dir)...)...); code != 0 {
 			t.Fatalf("sshfs: exit %d\n%s", code, stderr)
 		}
 		if data, err := os.ReadFile(filepath.Join(dir, "hello")); err != nil || string(data) != "there" {
@@ -61,10 +56,10 @@ func TestSshfsInTheBackground(t *testing.T) {
 		}
 		writeFile(t, filepath.Join(dir, "new"), "written")
 		argv := append([]string{filepath.Join(bin, unmount[0])}, append(unmount[1:], dir)...)
-		if _, stderr, code := command(t, alone(t), argv...); code != 0 {
+		if _, stderr, code := testenv.Run(t, alone(t), argv...); code != 0 {
 			t.Fatalf("%q: exit %d\n%s", argv, code, stderr)
 		}
-		if mounted(dir) {
+		if len(testenv.MountsBelow(dir)) > 0 {
 			t.Errorf("still mounted after %q", unmount)
 		}
 		if data, err := os.ReadFile(filepath.Join(sshd.Home, "new")); err != nil || string(data) != "written" {
@@ -80,14 +75,14 @@ func TestSshfsInTheForeground(t *testing.T) {
 	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
 	cmd := exec.Command(binary, append([]string{"sshfs", "-f"}, sshfsArgs(sshd, dir)...)...)
 	cmd.Env = alone(t)
-	out := &lockedBuffer{}
+	out := &testenv.Buffer{}
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	testenv.Eventually(t, 10*time.Second, "it is mounted", func() bool { return mounted(dir) })
+	testenv.Eventually(t, 10*time.Second, "it is mounted", func() bool { return len(testenv.MountsBelow(dir)) > 0 })
 	writeFile(t, filepath.Join(dir, "new"), "written")
 	cmd.Process.Signal(syscall.SIGINT)
 	select {
@@ -99,7 +94,7 @@ func TestSshfsInTheForeground(t *testing.T) {
 		cmd.Process.Kill()
 		t.Fatalf("still there 10 s after SIGINT\n%s", out)
 	}
-	if mounted(dir) {
+	if len(testenv.MountsBelow(dir)) > 0 {
 		t.Error("still mounted after SIGINT")
 	}
 	if data, err := os.ReadFile(filepath.Join(sshd.Home, "new")); err != nil || string(data) != "written" {
@@ -129,7 +124,7 @@ func TestSshfsOverTheHub(t *testing.T) {
 	if hashFile(t, filepath.Join(sshd.Home, "f")) != want {
 		t.Error("another hash on the server")
 	}
-	if _, stderr, code := command(t, b.env, binary, "fusermount", "-u", b.Hub); code != 0 {
+	if _, stderr, code := testenv.Run(t, b.env, binary, "fusermount", "-u", b.Hub); code != 0 {
 		t.Fatalf("fusermount: exit %d\n%s", code, stderr)
 	}
 	b.eventually(3*time.Second, "the hub is empty again", func() error {
@@ -153,15 +148,15 @@ func TestSshfsSaysWhatIsWrong(t *testing.T) {
 		{"unknown option", append(sshfsArgs(sshd, dir), "-o", "no_such_option"), "no_such_option"},
 		{"no mount point", sshfsArgs(sshd, filepath.Join(dir, "none")), "none"},
 		{"mount point that is a file", sshfsArgs(sshd, sshd.KnownHosts), "directory"},
-		{"nobody listens", []string{"-p", fmt.Sprint(freePort(t)), "root@127.0.0.1:/", dir}, "refused"},
+		{"nobody listens", []string{"-p", fmt.Sprint(testenv.FreePort(t)), "root@127.0.0.1:/", dir}, "refused"},
 		{"missing path", []string{"-p", fmt.Sprint(sshd.Port), "-o", "IdentityFile=" + sshd.IdentityFile + ",UserKnownHostsFile=" + sshd.KnownHosts, "root@127.0.0.1:/no/such", dir}, "/no/such"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, stderr, code := command(t, alone(t), append([]string{binary, "sshfs"}, c.args...)...)
+			_, stderr, code := testenv.Run(t, alone(t), append([]string{binary, "sshfs"}, c.args...)...)
 			if code != 1 || !strings.Contains(stderr, c.says) {
 				t.Errorf("exit %d, want 1 and %q:\n%s", code, c.says, stderr)
 			}
-			if mounted(dir) {
+			if len(testenv.MountsBelow(dir)) > 0 {
 				t.Error("half mounted")
 				syscall.Unmount(dir, syscall.MNT_DETACH)
 			}

@@ -106,7 +106,7 @@ func TestKilledWorker_hubClientsAreLetGo(t *testing.T) {
 func TestStateDirectory_fullOrReadOnly(t *testing.T) {
 	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
 	writeFile(t, filepath.Join(sshd.Home, "hello"), "there")
-	b := newBridge(t, bridgeOptions{SSHDir: sshd.SSHDir}, freePort(t))
+	b := newBridge(t, bridgeOptions{SSHDir: sshd.SSHDir}, testenv.FreePort(t))
 	if err := os.Mkdir(b.State, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -170,10 +170,10 @@ func TestTwoSupervisors_theSecondRefuses(t *testing.T) {
 	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
 	b := startBridge(t, bridgeOptions{SSHDir: sshd.SSHDir})
 	b.ok("mount", sshd.Remote(sshd.HomeSeen), "files")
-	other := publicDir(t)
+	other := testenv.PublicDir(t, "")
 	for name, args := range map[string][]string{
 		"same directories":     nil,
-		"same state directory": {"--run-dir", filepath.Join(other, "run"), "--hub", filepath.Join(other, "hub"), "--smb-port", fmt.Sprint(freePort(t))},
+		"same state directory": {"--run-dir", filepath.Join(other, "run"), "--hub", filepath.Join(other, "hub"), "--smb-port", fmt.Sprint(testenv.FreePort(t))},
 	} {
 		_, stderr, code := b.run(append([]string{"serve", "--config", b.config}, args...)...)
 		if code != 1 || !strings.Contains(stderr, fmt.Sprintf("another supervisor (pid %d)", b.cmd.Process.Pid)) {

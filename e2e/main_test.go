@@ -3,9 +3,10 @@ package e2e
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"sshfs-bridge/e2e/testenv"
 )
 
 // binary is the program under test, built once, with the race detector where
@@ -19,10 +20,8 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	binary = filepath.Join(dir, "sshfs-bridge")
-	args := append([]string{"build"}, buildFlags...)
-	args = append(args, "-o", binary, "../cmd/sshfs-bridge")
-	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+	if err := testenv.Build(binary, nil, buildFlags...); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	code := m.Run()

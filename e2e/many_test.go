@@ -18,7 +18,7 @@ func TestFiftyMountsAtOnce(t *testing.T) {
 	const mounts = 50
 	testenv.Require(t, "sshd")
 	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
-	b := newBridge(t, bridgeOptions{SSHDir: sshd.SSHDir}, freePort(t))
+	b := newBridge(t, bridgeOptions{SSHDir: sshd.SSHDir}, testenv.FreePort(t))
 	config := "mounts:\n"
 	for i := range mounts {
 		dir := filepath.Join(sshd.Home, fmt.Sprintf("dir%d", i))

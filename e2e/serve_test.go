@@ -84,7 +84,7 @@ func TestCopyThroughTheShare(t *testing.T) {
 func TestOldProtocolIsRefused(t *testing.T) {
 	testenv.Require(t, "smbclient")
 	b := startBridge(t, bridgeOptions{})
-	out, stderr, code := command(t, nil, "smbclient", "-N", "-U", "guest%", "-p", fmt.Sprint(b.Port),
+	out, stderr, code := testenv.Run(t, nil, "smbclient", "-N", "-U", "guest%", "-p", fmt.Sprint(b.Port),
 		"--option=client min protocol=CORE", "-m", "NT1", "//127.0.0.1/SSHFS Share", "-c", "ls")
 	if code == 0 {
 		t.Fatalf("an SMB1 client was let in:\n%s%s", out, stderr)
@@ -192,7 +192,7 @@ func TestSupervisorStopsAndStartsAgain(t *testing.T) {
 	if code := b.cmd.ProcessState.ExitCode(); code != 0 {
 		t.Errorf("SIGTERM: exit %d", code)
 	}
-	if left := b.mounts(); len(left) > 0 {
+	if left := testenv.MountsBelow(b.Dir); len(left) > 0 {
 		t.Errorf("mounts left after SIGTERM: %q", left)
 	}
 	b.start()
@@ -202,7 +202,7 @@ func TestSupervisorStopsAndStartsAgain(t *testing.T) {
 	b.start()
 	b.eventually(10*time.Second, "the mount is back after kill -9", read)
 	seen := map[string]int{}
-	for _, m := range b.mounts() {
+	for _, m := range testenv.MountsBelow(b.Dir) {
 		if seen[m]++; seen[m] > 1 && strings.HasSuffix(m, "/files") {
 			t.Errorf("%s is mounted twice", m)
 		}

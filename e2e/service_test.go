@@ -15,7 +15,7 @@ import (
 // its capabilities and nothing else, mounts, shares, restarts a worker, stops.
 func TestServiceUnit_rightsAreEnough(t *testing.T) {
 	testenv.Require(t, "root", "sshd", "setpriv")
-	unit, stderr, code := command(t, os.Environ(), binary, "service", "install", "--print")
+	unit, stderr, code := testenv.Run(t, os.Environ(), binary, "service", "install", "--print")
 	if code != 0 {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
@@ -32,7 +32,7 @@ func TestServiceUnit_rightsAreEnough(t *testing.T) {
 	}
 	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
 	writeFile(t, filepath.Join(sshd.Home, "hello"), "there")
-	b := newBridge(t, bridgeOptions{SSHDir: sshd.SSHDir}, freePort(t))
+	b := newBridge(t, bridgeOptions{SSHDir: sshd.SSHDir}, testenv.FreePort(t))
 	b.under = []string{"setpriv", "--no-new-privs", "--bounding-set", bounding, "--inh-caps", "-all", "--"}
 	b.start()
 	b.ok("mount", sshd.Remote(sshd.HomeSeen), "files")
@@ -66,7 +66,7 @@ exit 0
 // is empty and systemctl is ours.
 func TestServiceCommands(t *testing.T) {
 	testenv.Require(t, "root", "unshare", "systemd-analyze")
-	dir := publicDir(t)
+	dir := testenv.PublicDir(t, "")
 	if err := os.WriteFile(filepath.Join(dir, "systemctl"), []byte(systemctl), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ say sshfs-bridge service status
 ls /etc/systemd/system
 `
 	env := append(os.Environ(), "BIN="+binary, "SYSTEMCTL_LOG="+log, "PATH="+dir+":"+os.Getenv("PATH"), "SUDO_USER=")
-	stdout, stderr, code := command(t, env, "unshare", "--mount", "sh", "-c", script+"exec 2>&1\n")
+	stdout, stderr, code := testenv.Run(t, env, "unshare", "--mount", "sh", "-c", script+"exec 2>&1\n")
 	if code != 0 {
 		t.Fatalf("exit %d\n%s%s", code, stdout, stderr)
 	}

@@ -37,7 +37,7 @@ func (o *tour) show(wantCode int, line string) {
 	o.b.t.Helper()
 	args := strings.Fields(strings.NewReplacer(o.shown()...).Replace(line))
 	// Both outputs in one, as a terminal shows them.
-	all, _, code := command(o.b.t, o.b.env, append([]string{"sh", "-c", `exec "$0" "$@" 2>&1`, binary}, args[1:]...)...)
+	all, _, code := testenv.Run(o.b.t, o.b.env, append([]string{"sh", "-c", `exec "$0" "$@" 2>&1`, binary}, args[1:]...)...)
 	if code != wantCode {
 		o.b.t.Errorf("%s: exit %d, want %d\n%s", line, code, wantCode, all)
 	}
@@ -47,7 +47,7 @@ func (o *tour) show(wantCode int, line string) {
 // shell writes down what another program printed.
 func (o *tour) shell(line string, argv ...string) {
 	o.b.t.Helper()
-	stdout, stderr, code := command(o.b.t, o.b.env, argv...)
+	stdout, stderr, code := testenv.Run(o.b.t, o.b.env, argv...)
 	o.record(line, stdout+stderr, code)
 }
 
