@@ -46,7 +46,7 @@ prepare: ## install what the tests need, and say what is missing
 	@e2e/prepare.sh
 
 soak: ## ten minutes of copies while the link and the server break (BRIDGE_SOAK=1h for longer)
-	set -o pipefail; BRIDGE_SOAK=$${BRIDGE_SOAK:-10m} go test -tags soak $(RACE) -count=1 -timeout 0 -run 'TestSoak$$' -v ./fusefs/remote | grep -v 'level='
+	set -o pipefail; BRIDGE_SOAK=$${BRIDGE_SOAK:-10m} go test $(RACE) -count=1 -timeout 0 -run 'TestSoak$$|TestSSHD_silence$$' -v ./fusefs/remote | grep -v 'level='
 
 bench: build ## measure us beside sshfs, rclone and a local directory (BENCH_RTT=20 BENCH_RUNS=1 and more: e2e/bench)
 	BENCH_BINARY=$(CURDIR)/$(BIN) BENCH_OUT=$(CURDIR)/out go test -run '^$$' -bench '^BenchmarkMounts$$' -benchtime 1x -timeout 0 ./e2e/bench

@@ -223,6 +223,7 @@ func (r *Remote) establish(ctx context.Context, interactive bool) (*link, error)
 		control, other.ch = other.ch, nil
 	}
 	if control == nil {
+		err = causeOf(ctx, l.endOf(err))
 		l.fail(err)
 		return nil, fmt.Errorf("start session: %w", err)
 	}
@@ -233,12 +234,13 @@ func (r *Remote) establish(ctx context.Context, interactive bool) (*link, error)
 	l.control = control
 	l.mu.Unlock()
 	if err := l.lookAtRoot(ctx); err != nil {
+		err = causeOf(ctx, l.endOf(err))
 		l.fail(err)
 		return nil, err
 	}
 	// The control channel may have ended before it was known to be that.
 	if !control.alive() {
-		err := control.client.Err()
+		err := l.endOf(control.client.Err())
 		l.fail(err)
 		return nil, fmt.Errorf("start session: %w", err)
 	}

@@ -10,7 +10,8 @@ var errSilent = errors.New("the server gives no sign of life")
 
 // keepalive ends the connection when the server is silent: asked after
 // KeepaliveInterval of silence (sooner while answers are awaited), and given as
-// much time to answer, twice.
+// much time to answer, twice. Before the link is set up it asks nothing: that has a
+// deadline of its own, and a busy server may take longer to start a session.
 func (c *conn) keepalive() {
 	interval := c.link.r.o.KeepaliveInterval
 	tick := time.NewTicker(interval / 5)
@@ -23,6 +24,9 @@ func (c *conn) keepalive() {
 			return
 		case <-c.link.ctx.Done():
 			return
+		}
+		if !c.link.isSetUp() {
+			continue
 		}
 		silence := time.Since(moment(c.heard.Load()))
 		if silence < interval && (silence < 2*interval/5 || !c.awaits()) {

@@ -47,6 +47,10 @@ type conn struct {
 	idle     time.Time  // since when it has no channel; GUARDED_BY(link.mu)
 }
 
+// endPatience is how long the end of a connection may come behind that of its
+// sessions.
+const endPatience = 100 * time.Millisecond
+
 func newLink(r *Remote, c Conn) *link {
 	ctx, cancel := context.WithCancelCause(r.ctx)
 	l := &link{r: r, ctx: ctx, cancel: cancel, started: time.Now()}
@@ -123,6 +127,38 @@ func (l *link) fail(err error) {
 	l.mu.Unlock()
 	l.r.linkLost(l, err)
 	l.cancel(linkDown(err))
+}
+
+// isSetUp says that the control channel is there.
+func (l *link) isSetUp() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.control != nil
+}
+
+// endOf prefers the reason why the first connection ended to err, which an
+// operation on it saw of that.
+func (l *link) endOf(err error) error {
+	l.mu.Lock()
+	var first *conn
+	if len(l.conns) > 0 {
+		first = l.conns[0]
+	}
+	l.mu.Unlock()
+	if first == nil || !isLost(err) {
+		return err
+	}
+	// Its sessions may see the end before it is known to be that of the whole.
+	t := time.NewTimer(endPatience)
+	defer t.Stop()
+	select {
+	case <-first.Done():
+	case <-t.C:
+	}
+	if cause := first.Err(); cause != nil {
+		return cause
+	}
+	return err
 }
 
 // data gives the data channels: all but the control channel, unless there is

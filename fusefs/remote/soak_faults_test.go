@@ -1,5 +1,3 @@
-//go:build soak
-
 package remote_test
 
 import (
@@ -174,9 +172,13 @@ func (s *soak) breakThings(ctx context.Context, r *rand.Rand) faultCounts {
 		{"sshd frozen", func() { during(s.sshd.Freeze, s.sshd.Thaw) }},
 	}
 	counts := make(faultCounts)
+	deck := []int{0} // the first is a reset: then all others come, once each, and so on
 	for ctx.Err() == nil && !s.t.Failed() {
 		wait(ctx, s.rest+time.Duration(r.Int64N(int64(3*s.rest))))
-		f := faults[r.IntN(len(faults))]
+		f := faults[deck[0]]
+		if deck = deck[1:]; len(deck) == 0 {
+			deck = r.Perm(len(faults))
+		}
 		counts[f.name]++
 		if s.longest > time.Second {
 			s.t.Logf("%s: %s", time.Now().Format("15:04:05.000"), f.name)

@@ -1,5 +1,3 @@
-//go:build soak
-
 package remote_test
 
 import (
@@ -21,9 +19,9 @@ import (
 )
 
 // TestSoak copies, saves and reads files while the link and the server break at
-// random, for BRIDGE_SOAK (a duration; five seconds without it; make soak gives ten minutes). Every byte that was
-// acknowledged is compared, nothing may hang, and memory stays within its bound.
-// BRIDGE_SOAK_SEED repeats a run's choices.
+// random, for BRIDGE_SOAK (a duration; five seconds without it; make soak gives ten
+// minutes). Every byte that was acknowledged is compared, nothing may hang, and memory
+// stays within its bound. BRIDGE_SOAK_SEED repeats a run's choices.
 func TestSoak(t *testing.T) {
 	span := 5 * time.Second
 	if v := os.Getenv("BRIDGE_SOAK"); v != "" {
@@ -43,6 +41,7 @@ func TestSoak(t *testing.T) {
 	if span < time.Minute {
 		s.size, s.longest, s.rest = 4<<20, 300*time.Millisecond, 100*time.Millisecond
 		o = quick()
+		o.DialTimeout = 3 * time.Second // a dial may be what meets silence
 	}
 	s.real = newRealAway(t, testenv.SSHDOptions{}, o, 4*time.Millisecond)
 	s.run(span, seed)

@@ -214,15 +214,21 @@ func TestSSHD_halfOpen(t *testing.T) {
 }
 
 // TestSSHD_silence is silence for longer than it takes to notice it and to give up
-// one attempt to connect. How long an open file waits at most is shown in a bubble's
-// time, by TestFault_thirtySecondsOfSilence.
+// one attempt to connect. The times that users have, and how long an open file waits
+// at most, are shown in a bubble's time, by TestFault_thirtySecondsOfSilence, and
+// here where BRIDGE_SOAK is set.
 func TestSSHD_silence(t *testing.T) {
-	x := newReal(t, testenv.SSHDOptions{}, remote.Options{
+	span, pause := 2500*time.Millisecond, 10*time.Millisecond
+	o := remote.Options{
 		PathTimeout: 500 * time.Millisecond, DataTimeout: 20 * time.Second, DialTimeout: 1500 * time.Millisecond,
 		LossGrace: 150 * time.Millisecond, KeepaliveInterval: 300 * time.Millisecond,
 		BackoffMin: 25 * time.Millisecond, BackoffMax: 200 * time.Millisecond,
-	})
-	x.disturbed(realBulk, func() { x.silence(2500*time.Millisecond, 10*time.Millisecond) })
+	}
+	if os.Getenv("BRIDGE_SOAK") != "" {
+		span, pause, o = 30*time.Second, 100*time.Millisecond, remote.Options{}
+	}
+	x := newReal(t, testenv.SSHDOptions{}, o)
+	x.disturbed(realBulk, func() { x.silence(span, pause) })
 	if s := x.Status(); s.Counters.Reconnects == 0 || s.Counters.Resumed == 0 {
 		t.Errorf("nothing was disturbed: %+v", s.Counters)
 	}
