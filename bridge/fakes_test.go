@@ -33,6 +33,7 @@ type fakeWorker struct {
 	onLogin  func()
 	onAnswer func(api.Answer)
 	drain    func(context.Context) error
+	deaf     bool // answers no Stats
 }
 
 func (w *fakeWorker) PID() int              { return w.pid }
@@ -94,7 +95,11 @@ func (w *fakeWorker) Drain(ctx context.Context) error {
 	return nil
 }
 
-func (w *fakeWorker) Stats(context.Context) (api.TrafficStats, error) {
+func (w *fakeWorker) Stats(ctx context.Context) (api.TrafficStats, error) {
+	if w.deaf {
+		<-ctx.Done()
+		return api.TrafficStats{}, ctx.Err()
+	}
 	return api.TrafficStats{
 		ReadBytes: 42, Requests: map[string]uint64{"read": 7}, RoundTrips: 5, RoundTripSeconds: 0.5, Waiting: 2, OldestWaitSeconds: 1.5,
 		LatencyBounds: []float64{0.001, 0.1}, Operations: map[string]api.OperationStats{"lookup": {Count: 6, Seconds: 3, Buckets: []uint64{1, 2}}},

@@ -12,8 +12,9 @@ import (
 	"sshfs-bridge/bridge/worker"
 )
 
-// prepareMount checks a request and gives the mount its name. existing is set
-// when the very same mount is there already.
+// prepareMount checks a request, whose mount point is resolved, and gives the mount
+// its name. existing is set when the very same mount is there already. errLeaving:
+// the name is not free yet.
 func (s *Supervisor) prepareMount(req api.MountRequest) (m Mount, existing *unit, err error) {
 	m = Mount{MountSpec: req.Spec, Source: api.SourceCommand}
 	if req.Source == api.SourceSSHFS {
@@ -29,16 +30,14 @@ func (s *Supervisor) prepareMount(req api.MountRequest) (m Mount, existing *unit
 	if ps := CheckSpec(m.MountSpec); len(ps) > 0 {
 		return m, nil, &api.Error{Code: api.CodeInvalid, Mount: m.Name, Message: joinProblems(ps)}
 	}
-	if m.Mountpoint != "" {
-		if m.Mountpoint, err = checkMountpoint(m.Mountpoint); err != nil {
-			return m, nil, &api.Error{Code: api.CodeInvalid, Mount: m.Name, Message: err.Error()}
-		}
-	}
 	base := m.Name
 	for n := 2; ; n++ {
 		u := s.find(m.Name)
 		if u == nil {
 			return m, nil, nil
+		}
+		if u.isLeaving() {
+			return m, nil, errLeaving{u}
 		}
 		if sameRequest(u.m.MountSpec, m.MountSpec) {
 			return m, u, nil
@@ -105,16 +104,30 @@ func (s *Supervisor) saveDesired(next desired, dir string) error {
 	return nil
 }
 
-// Unmount takes a mount out of the desired state and down; what was written
-// may take drain to land.
+// Unmount takes a mount out of the desired state and down, and waits until it is
+// gone; what was written may take drain to land. A ctx that ends first only ends
+// the waiting. Asked again with a shorter drain, it ends sooner.
 func (s *Supervisor) Unmount(ctx context.Context, name string, drain time.Duration) error {
-	if err := s.lockChange(ctx); err != nil {
+	u, err := s.beginUnmount(ctx, name, drain)
+	if err != nil {
 		return err
+	}
+	select {
+	case <-u.removed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Supervisor) beginUnmount(ctx context.Context, name string, drain time.Duration) (*unit, error) {
+	if err := s.lockChange(ctx); err != nil {
+		return nil, err
 	}
 	defer s.unlockChange()
 	u := s.find(name)
 	if u == nil {
-		return &api.Error{Code: api.CodeNotFound, Mount: name, Message: fmt.Sprintf("there is no mount called %q", name)}
+		return nil, &api.Error{Code: api.CodeNotFound, Mount: name, Message: fmt.Sprintf("there is no mount called %q", name)}
 	}
 	s.mu.Lock()
 	next := s.des.clone()
@@ -126,11 +139,11 @@ func (s *Supervisor) Unmount(ctx context.Context, name string, drain time.Durati
 	}
 	if u.m.Source != api.SourceSSHFS {
 		if err := s.saveDesired(next, dir); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	s.removeUnit(u, drain)
-	return nil
+	s.leave(u, drain)
+	return u, nil
 }
 
 // hostKey forgets the accepted keys of a remote's host, and with accept lets

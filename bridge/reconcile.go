@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"time"
 
 	"sshfs-bridge/bridge/api"
 	"sshfs-bridge/bridge/worker"
@@ -47,52 +46,38 @@ func (s *Supervisor) addUnits(mounts []Mount) {
 	}
 }
 
-// removeUnit stops a unit and forgets it.
-func (s *Supervisor) removeUnit(u *unit, drain time.Duration) {
-	// The share goes first, so that no client comes while its mount leaves.
-	s.smb.hide(u.m.Name)
-	// Waiting has no end of its own: the unit's steps each have theirs.
-	_ = u.stop(context.Background(), drain)
-	s.dropUnit(u)
-}
-
-func (s *Supervisor) dropUnit(u *unit) {
-	s.mu.Lock()
-	s.units = slices.DeleteFunc(s.units, func(o *unit) bool { return o == u })
-	s.mu.Unlock()
-	s.smb.show(u.m.Name)
-	s.smb.changed()
-	u.log.Info("mount removed")
-	s.bus.publish(api.Event{Kind: api.EventRemoved, Mount: u.m.Name})
-}
-
-// unitGone forgets a drop-in's mount that was unmounted by somebody else.
-func (s *Supervisor) unitGone(u *unit) {
-	<-u.done
-	if s.find(u.m.Name) == u {
-		s.dropUnit(u)
-	}
-}
-
 // Reload reads the configuration again and applies it: mounts that did not
 // change are untouched. A configuration with problems is refused as a whole.
 func (s *Supervisor) Reload(ctx context.Context) error {
 	if s.o.Reload == nil {
 		return nil
 	}
-	if err := s.lockChange(ctx); err != nil {
+	s.notify.reloading()
+	defer s.notify.tell(notifyReady)
+	leaving, later, err := s.apply(ctx)
+	if err != nil {
 		return err
+	}
+	for _, u := range leaving {
+		<-u.removed
+	}
+	return s.addLater(ctx, later)
+}
+
+// apply reads the configuration and does at once what can be done at once: leaving
+// are the mounts that are on their way out, later those that wait for their names.
+func (s *Supervisor) apply(ctx context.Context) (leaving []*unit, later []Mount, err error) {
+	if err := s.lockChange(ctx); err != nil {
+		return nil, nil, err
 	}
 	defer s.unlockChange()
 	if s.isStopping() {
-		return errStopping("")
+		return nil, nil, errStopping("")
 	}
-	s.notify.reloading()
-	defer s.notify.tell(notifyReady)
 	next, err := s.o.Reload()
 	if err != nil {
 		s.bus.publish(api.Event{Kind: api.EventConfig, Message: "the new configuration was refused: " + err.Error()})
-		return err
+		return nil, nil, err
 	}
 	restart := s.adopt(next)
 	s.mu.Lock()
@@ -100,7 +85,7 @@ func (s *Supervisor) Reload(ctx context.Context) error {
 	s.mu.Unlock()
 	var drop []*unit
 	for _, u := range s.allUnits() {
-		if u.m.Source == api.SourceSSHFS {
+		if u.m.Source == api.SourceSSHFS || u.isLeaving() {
 			continue
 		}
 		i := slices.IndexFunc(want, func(m Mount) bool { return sameMount(m, u.m) })
@@ -111,13 +96,47 @@ func (s *Supervisor) Reload(ctx context.Context) error {
 		want = slices.Delete(want, i, i+1)
 	}
 	for _, u := range drop {
-		s.removeUnit(u, defaultDrain)
+		s.leave(u, defaultDrain)
 	}
-	s.addUnits(want)
+	// A name is free when its mount is gone, which may take a while: the others
+	// do not wait for it.
+	var now []Mount
+	for _, m := range want {
+		if s.find(m.Name) == nil {
+			now = append(now, m)
+		} else {
+			later = append(later, m)
+		}
+	}
+	s.addUnits(now)
 	s.smb.changed()
 	msg := fmt.Sprintf("configuration read again: %d mounts taken away, %d added", len(drop), len(want))
 	s.log.Info("configuration read again", "removed", len(drop), "added", len(want), "notes", notes)
 	s.bus.publish(api.Event{Kind: api.EventConfig, Message: msg})
+	return drop, later, nil
+}
+
+// addLater adds mounts whose names are free now, unless somebody else has taken
+// them or does not want them any more.
+func (s *Supervisor) addLater(ctx context.Context, later []Mount) error {
+	if len(later) == 0 {
+		return nil
+	}
+	if err := s.lockChange(ctx); err != nil {
+		return err
+	}
+	defer s.unlockChange()
+	if s.isStopping() {
+		return errStopping("")
+	}
+	s.mu.Lock()
+	wanted, _ := s.des.merge(s.c.Mounts)
+	s.mu.Unlock()
+	later = slices.DeleteFunc(later, func(m Mount) bool {
+		return s.find(m.Name) != nil || !slices.ContainsFunc(wanted, func(w Mount) bool { return sameMount(w, m) })
+	})
+	s.addUnits(later)
+	s.smb.changed()
 	return nil
 }
 

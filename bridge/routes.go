@@ -32,6 +32,7 @@ func (s *Supervisor) routes() http.Handler {
 	handle("POST /v1/mounts/{name}/login", s.postLogin)
 	handle("POST /v1/mounts/{name}/refresh", s.postRefresh)
 	handle("POST /v1/mounts/{name}/hostkey", s.postHostKey)
+	handle("POST /v1/smb/password", s.postPassword)
 	handle("POST /v1/reload", s.postReload)
 	handle("GET /v1/events", s.getEvents)
 	handle("GET /v1/logs", s.getLogs)
@@ -86,7 +87,7 @@ func (s *Supervisor) deleteMount(w http.ResponseWriter, r *http.Request) error {
 		}
 		drain = time.Duration(n * float64(time.Second))
 	}
-	if err := s.Unmount(context.WithoutCancel(r.Context()), u.m.Name, drain); err != nil {
+	if err := s.Unmount(r.Context(), u.m.Name, drain); err != nil {
 		return err
 	}
 	return writeJSON(w, struct{}{})

@@ -17,47 +17,21 @@ func (s *Supervisor) postMount(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := r.Context()
-	if err := s.lockChange(ctx); err != nil {
-		return err
-	}
-	locked := true
-	unlock := func() {
-		if locked {
-			locked = false
-			s.unlockChange()
+	if req.Spec.Mountpoint != "" { // it may hang, and nobody else shall wait for that
+		if req.Spec.Mountpoint, err = checkMountpoint(req.Spec.Mountpoint); err != nil {
+			return &api.Error{Code: api.CodeInvalid, Mount: req.Spec.Name, Message: err.Error()}
 		}
 	}
-	defer unlock()
-	if s.isStopping() {
-		return errStopping(req.Spec.Name)
-	}
-	m, u, err := s.prepareMount(req)
+	var e entry
+	err = s.afterLeaving(ctx, func() (err error) {
+		e, err = s.enter(req)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	events, cancel := s.bus.subscribe(m.Name)
-	defer cancel()
-	fresh := u == nil
-	if fresh {
-		u = s.addUnit(m)
-	}
-	leave := func() {}
-	if req.Interactive {
-		leave = u.attend()
-	}
-	defer leave()
-	if fresh {
-		if req.KeepTrying || req.NoWait {
-			if err := s.persist(m); err != nil {
-				u.cancel()
-				s.dropUnit(u)
-				return err
-			}
-		}
-		u.start()
-	}
-	// One remote that takes its time must not keep others from being added.
-	unlock()
+	defer e.leave()
+	u, events, fresh := e.u, e.events, e.fresh
 
 	st := newStream(w)
 	if req.NoWait {
@@ -78,7 +52,7 @@ func (s *Supervisor) postMount(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if failed == nil && fresh && !req.KeepTrying {
-		if err := s.persistLocked(ctx, m); err != nil {
+		if err := s.persistLocked(ctx, u); err != nil {
 			failed = apiError(err)
 		}
 	}
@@ -92,24 +66,64 @@ func (s *Supervisor) postMount(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// persistLocked is persist with the right to change.
-func (s *Supervisor) persistLocked(ctx context.Context, m Mount) error {
+// entry is a mount that a request asked for and looks after.
+type entry struct {
+	u      *unit
+	fresh  bool // it was made for this request
+	events <-chan api.Event
+	leave  func() // ends both, events and attendance
+}
+
+// enter makes the mount of a request, or finds it. The caller holds the right to
+// change: one remote that takes its time must not keep others from being added.
+func (s *Supervisor) enter(req api.MountRequest) (e entry, err error) {
+	if s.isStopping() {
+		return e, errStopping(req.Spec.Name)
+	}
+	m, u, err := s.prepareMount(req)
+	if err != nil {
+		return e, err
+	}
+	events, cancel := s.bus.subscribe(m.Name)
+	e = entry{u: u, fresh: u == nil, events: events, leave: cancel}
+	if e.fresh {
+		e.u = s.addUnit(m)
+	}
+	if req.Interactive {
+		gone := e.u.attend()
+		e.leave = func() { gone(); cancel() }
+	}
+	if !e.fresh {
+		return e, nil
+	}
+	if req.KeepTrying || req.NoWait {
+		if err := s.persist(m); err != nil {
+			e.leave()
+			e.u.cancel()
+			s.dropUnit(e.u)
+			return e, err
+		}
+	}
+	e.u.start()
+	return e, nil
+}
+
+// persistLocked is persist with the right to change, for a mount that is still there.
+func (s *Supervisor) persistLocked(ctx context.Context, u *unit) error {
 	if err := s.lockChange(ctx); err != nil {
 		return err
 	}
 	defer s.unlockChange()
-	return s.persist(m)
+	if s.find(u.m.Name) != u || u.isLeaving() {
+		return &api.Error{Code: api.CodeNotFound, Mount: u.m.Name, Message: "unmounted meanwhile"}
+	}
+	return s.persist(u.m)
 }
 
 // takeBack removes a mount that never came up.
 func (s *Supervisor) takeBack(u *unit) {
-	if err := s.lockChange(context.Background()); err != nil {
-		return
-	}
-	defer s.unlockChange()
-	if s.find(u.m.Name) == u {
-		s.removeUnit(u, time.Second)
-	}
+	s.leave(u, time.Second)
+	<-u.removed
 }
 
 func (s *Supervisor) done(st *stream, u *unit) error {

@@ -106,6 +106,17 @@ func (s *Supervisor) find(name string) *unit {
 	return nil
 }
 
+// forgetUnit takes a unit off the list; false when it is not on it any more.
+func (s *Supervisor) forgetUnit(u *unit) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.units, u)
+	if i >= 0 {
+		s.units = slices.Delete(s.units, i, i+1)
+	}
+	return i >= 0
+}
+
 // allUnits is a snapshot of the units.
 func (s *Supervisor) allUnits() []*unit {
 	s.mu.Lock()

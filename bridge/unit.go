@@ -61,12 +61,16 @@ type unit struct {
 	done   chan struct{}      // closed when run has returned
 	wake   chan struct{}      // ends a pause between two starts
 
+	removed chan struct{} // closed when the unit is forgotten
+
 	mu        sync.Mutex
 	st        api.MountStatus // GUARDED_BY(mu), without URL and traffic
 	why       worker.Reason   // GUARDED_BY(mu), sorts st.Cause
 	proc      mountWorker     // GUARDED_BY(mu), nil while there is none
 	people    int             // GUARDED_BY(mu), streams that a person reads
 	drainTime time.Duration   // GUARDED_BY(mu), how long the end may take
+	leaving   bool            // GUARDED_BY(mu): it is being taken away
+	hurry     func()          // GUARDED_BY(mu), ends the drain; nil while there is none
 }
 
 // defaultDrain is how long an unmount waits for what was written to land.
@@ -76,7 +80,7 @@ const defaultDrain = 30 * time.Second
 func newUnit(ctx context.Context, m Mount, mountpoint string, parts unitParts, logger *slog.Logger) *unit {
 	u := &unit{
 		m: m, parts: parts, log: logger.With("mount", m.Name),
-		done: make(chan struct{}), wake: make(chan struct{}, 1),
+		done: make(chan struct{}), wake: make(chan struct{}, 1), removed: make(chan struct{}),
 		drainTime: defaultDrain,
 	}
 	u.ctx, u.cancel = context.WithCancel(ctx)
@@ -96,9 +100,7 @@ func (u *unit) start() { go u.run(u.ctx) }
 // stop takes a started unit's mount down and waits for it; what was written may take drain
 // to land. A ctx that ends first only ends the waiting.
 func (u *unit) stop(ctx context.Context, drain time.Duration) error {
-	u.mu.Lock()
-	u.drainTime = drain
-	u.mu.Unlock()
+	u.beginLeaving(drain)
 	u.cancel()
 	select {
 	case <-u.done:
@@ -106,6 +108,29 @@ func (u *unit) stop(ctx context.Context, drain time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// beginLeaving notes that the unit is being taken away, and that what was written
+// may take drain to land; first says that nobody had noted it before. Said again it
+// can only shorten the time.
+func (u *unit) beginLeaving(drain time.Duration) (first bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.leaving {
+		u.leaving, u.drainTime = true, drain
+		return true
+	}
+	u.drainTime = min(u.drainTime, drain)
+	if u.hurry != nil {
+		time.AfterFunc(drain, u.hurry)
+	}
+	return false
+}
+
+func (u *unit) isLeaving() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.leaving
 }
 
 // status is a snapshot.

@@ -17,6 +17,19 @@ var errUnmounted = errors.New("unmounted by somebody else")
 // must not keep a mount from leaving or coming back.
 const closeShareTime = 2 * time.Second
 
+// stopWorkerTime is how long a worker whose mount is gone may take to end.
+const stopWorkerTime = 2 * time.Second
+
+// errDeaf says that a worker answers nothing any more: it is stopped, or stuck.
+var errDeaf = errors.New("the worker does not answer")
+
+// While what was written lands, a worker is asked every askPause whether it is
+// alive, and has askTime to answer.
+const (
+	askPause = time.Second
+	askTime  = 4 * time.Second
+)
+
 // run keeps the mount mounted until ctx ends, then takes it down.
 func (u *unit) run(ctx context.Context) {
 	defer close(u.done)
@@ -129,18 +142,14 @@ func (u *unit) cleanUp() {
 // the mount goes, and lazily when somebody still holds it.
 func (u *unit) takeDown() {
 	u.setState(worker.StateEvent{State: api.StateUnmounting})
-	u.mu.Lock()
-	proc, drain := u.proc, u.drainTime
-	u.mu.Unlock()
+	proc := u.worker()
 	landed := true
 	if proc != nil {
 		// Clients that let go flush what they hold, which is then drained.
 		ctx, cancel := context.WithTimeout(context.Background(), closeShareTime)
 		u.parts.closeShare(ctx, u.m)
 		cancel()
-		ctx, cancel = context.WithTimeout(context.Background(), drain)
-		defer cancel()
-		if err := proc.Drain(ctx); err != nil {
+		if err := u.land(proc); err != nil {
 			u.log.Warn("not everything written has landed", "err", err)
 			landed = false
 		}
@@ -157,7 +166,7 @@ func (u *unit) takeDown() {
 		proc.Kill() // it had its time; whoever still writes is told so by an error
 	default:
 		// The worker ends by itself once nobody holds the mount any more.
-		stop, cancel := context.WithTimeout(context.Background(), min(drain, 2*time.Second))
+		stop, cancel := context.WithTimeout(context.Background(), stopWorkerTime)
 		defer cancel()
 		if err := proc.Stop(stop); err != nil {
 			u.log.Debug("worker ended", "err", err)
@@ -167,5 +176,39 @@ func (u *unit) takeDown() {
 	u.dropQuestions()
 	if err := u.parts.release(u.m); err != nil {
 		u.log.Warn("mount point not removed", "err", err)
+	}
+}
+
+// land waits until what was written is on the server: as long as the drain may take,
+// and not for a worker that answers nothing.
+func (u *unit) land(proc mountWorker) error {
+	u.mu.Lock()
+	ctx, cancel := context.WithTimeout(context.Background(), u.drainTime)
+	u.hurry = cancel
+	u.mu.Unlock()
+	defer func() {
+		cancel()
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.hurry = nil
+	}()
+	landed := make(chan error, 1)
+	go func() { landed <- proc.Drain(ctx) }() // ends with ctx
+	tick := time.NewTicker(askPause)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-landed:
+			return err
+		case <-tick.C:
+			ask, stop := context.WithTimeout(ctx, askTime)
+			_, err := proc.Stats(ask)
+			stop()
+			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+				cancel()
+				<-landed
+				return errDeaf
+			}
+		}
 	}
 }

@@ -209,6 +209,52 @@ func TestUnit_drainHasAnEnd(t *testing.T) {
 	})
 }
 
+// A worker that is stopped, or stuck, is not waited for as one is that writes.
+func TestUnit_deafWorkerIsNotWaitedFor(t *testing.T) {
+	for _, deaf := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			ut := newUnitTest(t, configured("media", "nas:"), func(w *fakeWorker) {
+				w.deaf = deaf
+				w.drain = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+				comesUp(w)
+			})
+			synctest.Wait()
+			start := time.Now()
+			if err := ut.u.stop(t.Context(), defaultDrain); err != nil {
+				t.Fatal(err)
+			}
+			want := defaultDrain
+			if deaf {
+				want = askPause + askTime
+			}
+			if d := time.Since(start); d != want {
+				t.Errorf("deaf %v: taken down after %s, want %s", deaf, d, want)
+			}
+			if got := ut.sys.all()[0].called(); !slices.Equal(got, []string{"drain", "kill"}) {
+				t.Errorf("deaf %v: calls %q", deaf, got)
+			}
+		})
+	}
+}
+
+// Whoever asks again, with less patience, gets it.
+func TestUnit_drainCanBeShortened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ut := newUnitTest(t, configured("media", "nas:"), func(w *fakeWorker) {
+			w.drain = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+			comesUp(w)
+		})
+		synctest.Wait()
+		start := time.Now()
+		go func() { _ = ut.u.stop(t.Context(), time.Minute) }()
+		pass(10 * time.Second)
+		ut.stop(t) // one second
+		if d := time.Since(start); d != 11*time.Second {
+			t.Errorf("taken down after %s", d)
+		}
+	})
+}
+
 func TestUnit_questionsGoToPeopleOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ut := newUnitTest(t, configured("media", "nas:"), func(*fakeWorker) {})

@@ -33,11 +33,13 @@ func (c *Client) MountStatus(ctx context.Context, name string) (api.MountStatus,
 }
 
 // Unmount takes a mount out of the desired state and waits until it is gone.
-// What was written lands first, within drain; 0 leaves that time to the supervisor.
+// What was written lands first, within drain; 0 leaves that time to the supervisor,
+// and a negative one is no time at all: what has not landed is lost. While one call
+// waits, another with less time makes both end sooner.
 func (c *Client) Unmount(ctx context.Context, name string, drain time.Duration) error {
 	q := url.Values{}
-	if drain > 0 {
-		q.Set("drain_seconds", strconv.FormatFloat(drain.Seconds(), 'f', -1, 64))
+	if drain != 0 {
+		q.Set("drain_seconds", strconv.FormatFloat(max(drain, 0).Seconds(), 'f', -1, 64))
 	}
 	return c.tell(ctx, http.MethodDelete, mountPath(name), q, nil)
 }
@@ -55,6 +57,11 @@ func (c *Client) Refresh(ctx context.Context, name string) error {
 // HostKey accepts or forgets the host key of a mount's remote.
 func (c *Client) HostKey(ctx context.Context, name, action string) (api.HostKeyResult, error) {
 	return call[api.HostKeyResult](ctx, c, http.MethodPost, mountPath(name)+"/hostkey", nil, api.HostKeyRequest{Action: action})
+}
+
+// ChangePassword gives the shares another password; empty has one made.
+func (c *Client) ChangePassword(ctx context.Context, password string) (api.Password, error) {
+	return call[api.Password](ctx, c, http.MethodPost, api.Prefix+"/smb/password", nil, api.PasswordRequest{Password: password})
 }
 
 // Reload makes the supervisor read its configuration again, as SIGHUP does.
