@@ -40,7 +40,7 @@ func TestHangingMountIsEnded(t *testing.T) {
 		if opened == nil {
 			t.Fatalf("%s: %v", s.name, m.err)
 		}
-		if left := mountTable(opened.scratch); len(left) > 0 {
+		if left := testenv.MountsBelow(opened.scratch); len(left) > 0 {
 			t.Errorf("%s: left mounted: %q", s.name, left)
 		}
 		if left := opened.pids(); len(left) > 0 {

@@ -3,7 +3,6 @@ package bench
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -18,12 +17,7 @@ var buildDir string
 // is timed.
 var built = sync.OnceValues(func() (path string, err error) {
 	path = filepath.Join(buildDir, us)
-	cmd := exec.Command("go", "build", "-trimpath", "-o", path, "../../cmd/sshfs-bridge")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
+	return path, testenv.Build(path, []string{"CGO_ENABLED=0"}, "-trimpath")
 })
 
 // bridgeBinary is the program under test.

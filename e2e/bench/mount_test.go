@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"sshfs-bridge/e2e/testenv"
 )
 
 // mount is a system in use. What serves it is another process.
@@ -41,7 +43,7 @@ func opener(name string, command serveCommand) func(context.Context, *link) (*mo
 			m.proc, err = startProcess(m.scratch, env, argv...)
 		}
 		if err == nil {
-			err = m.ready(ctx, name, func() bool { return len(mountTable(m.dir)) > 0 })
+			err = m.ready(ctx, name, func() bool { return len(testenv.MountsBelow(m.dir)) > 0 })
 		}
 		if err == nil {
 			_, err = within(mountPatience, m, func() ([]os.DirEntry, error) { return os.ReadDir(m.dir) })
@@ -65,7 +67,7 @@ func newMount() (*mount, error) {
 // ready waits until cond holds; the process must live until then.
 func (m *mount) ready(ctx context.Context, name string, cond func() bool) error {
 	up := false
-	poll(mountPatience, func() bool {
+	testenv.Poll(mountPatience, func() bool {
 		up = !m.proc.ended() && cond()
 		return up || m.proc.ended() || ctx.Err() != nil
 	})
@@ -140,7 +142,7 @@ func (m *mount) close() error {
 
 func (m *mount) unmount() error {
 	var err error
-	poll(10*time.Second, func() bool {
+	testenv.Poll(10*time.Second, func() bool {
 		err = syscall.Unmount(m.dir, 0)
 		return !errors.Is(err, syscall.EBUSY)
 	})
@@ -171,14 +173,14 @@ func (m *mount) logged() error {
 		return nil
 	}
 	err := m.beneath.logged()
-	if text := strings.TrimSpace(m.proc.log.String()); text != "" {
+	if text := strings.TrimSpace(m.proc.log.Tail(4096)); text != "" {
 		err = errors.Join(errors.New(text), err)
 	}
 	return err
 }
 
 func (m *mount) remove() error {
-	if left := mountTable(m.scratch); len(left) > 0 {
+	if left := testenv.MountsBelow(m.scratch); len(left) > 0 {
 		return fmt.Errorf("still mounted: %q", left)
 	}
 	return os.RemoveAll(m.scratch)

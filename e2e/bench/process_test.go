@@ -10,9 +10,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
+
+	"sshfs-bridge/e2e/testenv"
 )
 
 // process is a child that serves, with all that it started. They are found by an
@@ -21,7 +22,7 @@ import (
 type process struct {
 	cmd   *exec.Cmd
 	mark  string
-	log   lockedBuffer
+	log   testenv.Buffer
 	done  chan struct{} // closed when cmd was waited for
 	known map[int]uint64
 }
@@ -111,7 +112,7 @@ func (p *process) end(patience time.Duration) error {
 		return nil
 	}
 	left := p.kill()
-	return fmt.Errorf("had to be killed: %s\n%s", strings.Join(left, "; "), p.log.String())
+	return fmt.Errorf("had to be killed: %s\n%s", strings.Join(left, "; "), p.log.Tail(4096))
 }
 
 // kill ends the family at once and returns what it was.
@@ -139,21 +140,7 @@ func (p *process) kill() []string {
 }
 
 func (p *process) gone(patience time.Duration) bool {
-	return poll(patience, func() bool { return p.ended() && len(p.family()) == 0 })
-}
-
-// poll waits until cond holds and says whether it came to that.
-func poll(patience time.Duration, cond func() bool) bool {
-	pause := time.Millisecond
-	for start := time.Now(); ; <-time.After(pause) {
-		if cond() {
-			return true
-		}
-		if time.Since(start) > patience {
-			return false
-		}
-		pause = min(2*pause, 20*time.Millisecond)
-	}
+	return testenv.Poll(patience, func() bool { return p.ended() && len(p.family()) == 0 })
 }
 
 type procStat struct {
@@ -188,44 +175,13 @@ func processes() map[int]procStat {
 	return all
 }
 
-// mountTable lists the mount points below a directory, outermost first.
-func mountTable(dir string) []string {
-	var found []string
-	table, _ := os.ReadFile("/proc/self/mountinfo")
-	for line := range strings.Lines(string(table)) {
-		if f := strings.Fields(line); len(f) > 4 && (f[4] == dir || strings.HasPrefix(f[4], dir+"/")) {
-			found = append(found, f[4])
-		}
-	}
-	return found
-}
-
 // detach unmounts lazily all that is mounted at or below a directory, and says
 // what that was.
 func detach(dir string) error {
 	var errs []error
-	left := mountTable(dir)
+	left := testenv.MountsBelow(dir)
 	for _, m := range slices.Backward(left) {
 		errs = append(errs, fmt.Errorf("left mounted: %s", m), syscall.Unmount(m, syscall.MNT_DETACH))
 	}
 	return errors.Join(errs...)
-}
-
-// lockedBuffer is a bytes.Buffer that processes write while others read.
-type lockedBuffer struct {
-	mu sync.Mutex // guards b
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := l.b.String()
-	return s[max(0, len(s)-4096):]
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -39,7 +40,7 @@ func measureAll(tb testing.TB, kind string, set settings, works []work, all []sy
 		for run := range set.Runs {
 			r.noteLoad(fmt.Sprintf("before %v ms, run %d", rtt, run+1))
 			for _, w := range works {
-				if len(set.Works) > 0 && !contains(set.Works, w.name) {
+				if len(set.Works) > 0 && !slices.Contains(set.Works, w.name) {
 					continue
 				}
 				for _, s := range found {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -48,7 +49,7 @@ func mountSystems(bridge string) []system {
 // others.
 func present(all []system, set settings) (found []system, absent []string) {
 	for _, s := range all {
-		if s.version == "" || len(set.Systems) > 0 && !contains(set.Systems, s.name) {
+		if s.version == "" || len(set.Systems) > 0 && !slices.Contains(set.Systems, s.name) {
 			absent = append(absent, s.name)
 			continue
 		}
@@ -89,13 +90,4 @@ func version(program string, arg string) string {
 		}
 	}
 	return strings.TrimSpace(string(out))
-}
-
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }

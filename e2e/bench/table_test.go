@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -126,7 +127,7 @@ func (r *report) rivals() (names []string) {
 
 func (r *report) works(rtt float64) (names []string) {
 	for _, c := range r.Cells {
-		if c.RTT == rtt && !contains(names, c.Work) {
+		if c.RTT == rtt && !slices.Contains(names, c.Work) {
 			names = append(names, c.Work)
 		}
 	}
