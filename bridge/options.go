@@ -16,6 +16,9 @@ type Options struct {
 	// Logger gets every record; nil discards them. The control socket serves
 	// the recent ones in any case.
 	Logger *slog.Logger
+	// Tell shows a person something that must not be in the records: the first
+	// password. nil shows it nowhere.
+	Tell func(text string)
 	// Exe is the program to execute for workers and smbd; empty is this program.
 	Exe string
 	// Version is what the control socket says of the program.

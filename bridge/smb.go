@@ -77,6 +77,11 @@ func (r *smbRunner) run(ctx context.Context) {
 
 func (r *smbRunner) runOnce(ctx context.Context) error {
 	c := r.s.Config()
+	if c.SMB.Auth == "password" {
+		if err := r.s.ensurePassword(&c); err != nil {
+			return err
+		}
+	}
 	srv := r.newServer(r.options(&c))
 	if err := srv.Check(ctx); err != nil { // what is missing, in words for people
 		return err

@@ -34,6 +34,19 @@ type HostKeyResult struct {
 	Forgotten []string `json:"forgotten"` // known_hosts lines taken out
 }
 
+// PasswordRequest changes the password of the shares: the body of POST
+// /v1/smb/password.
+type PasswordRequest struct {
+	// Password is the new one; empty has one made.
+	Password string `json:"password,omitempty"`
+}
+
+// Password is who logs in to the shares with what.
+type Password struct {
+	User     string `json:"user"`
+	Password string `json:"password"`
+}
+
 // MountList is the answer of GET /v1/mounts.
 type MountList struct {
 	Mounts []MountStatus `json:"mounts"`

@@ -12,7 +12,7 @@ import (
 // directory), or changes its password. The account must be one of the system
 // (smbd needs its ids); the password never appears on a command line or in an
 // error. smb.conf must exist; smbd need not run, and where it runs new logins
-// meet the change at once.
+// meet the change at once, those of the probe too; who is logged in stays so.
 func (s *Server) SetPassword(ctx context.Context, account, password string) error {
 	if password == "" || strings.ContainsAny(password, "\r\n\x00") {
 		return errors.New("set the SMB password: it must not be empty and must be one line")
@@ -29,6 +29,11 @@ func (s *Server) SetPassword(ctx context.Context, account, password string) erro
 	if _, err := s.tool(ctx, password+"\n"+password+"\n", "smbpasswd", "-c", s.o.ConfPath, "-L", "-s", "-a", account); err != nil {
 		return fmt.Errorf("set the SMB password: %w", err)
 	}
+	s.mu.Lock()
+	if s.user == account {
+		s.password = password
+	}
+	s.mu.Unlock()
 	// An account that was disabled earlier stays so otherwise.
 	if _, err := s.tool(ctx, "", "smbpasswd", "-c", s.o.ConfPath, "-L", "-e", account); err != nil {
 		return fmt.Errorf("set the SMB password: %w", err)

@@ -41,9 +41,9 @@ func TestPassword(t *testing.T) {
 		}
 	}
 
-	// Another password: the probe is told later, and smbd goes on.
+	// Somebody else sets another one: the probe is told later, and smbd goes on.
 	pid := srv.Status().PID
-	if err := srv.SetPassword(t.Context(), fileUser, other); err != nil {
+	if err := New(s.o).SetPassword(t.Context(), fileUser, other); err != nil {
 		t.Fatal(err)
 	}
 	testenv.Eventually(t, 20*time.Second, "the probe is refused", func() bool { return errors.Is(srv.Healthy(), errProbeRefused) })
@@ -54,6 +54,16 @@ func TestPassword(t *testing.T) {
 	testenv.Eventually(t, 20*time.Second, "the probe gets in", func() bool {
 		return srv.Healthy() == nil && srv.Status().State == StateReady
 	})
+	// Set here, it is what the probe logs in with from then on.
+	if err := srv.SetPassword(t.Context(), fileUser, password); err != nil {
+		t.Fatal(err)
+	}
+	if user, now := srv.credentials(); user != fileUser || now != password {
+		t.Errorf("the probe logs in as %q with the password before", user)
+	}
+	if err := login(fileUser, password); err != nil {
+		t.Errorf("with the password set again: %v", err)
+	}
 	if srv.Status().PID != pid {
 		t.Error("smbd was started anew for a refused login")
 	}

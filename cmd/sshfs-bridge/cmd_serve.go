@@ -136,6 +136,7 @@ func runServe(ctx context.Context, g *global, o *configOptions) error {
 	s, err := bridge.New(bridge.Options{
 		Config: c, Reload: o.load, Logger: newLogger(g.stderr, &c), Version: buildVersion(), ReapOrphans: true,
 		ServiceManager: bridge.ServiceManagerFromEnv(),
+		Tell:           func(text string) { g.printf("%s\n", text) },
 	})
 	if err != nil {
 		return err

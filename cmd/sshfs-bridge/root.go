@@ -82,7 +82,7 @@ EXIT STATUS
 	)
 	root.AddCommand(inGroup("mounts", newMountCommand(g), newUmountCommand(g), newLoginCommand(g), newHostKeyCommand(g), newRefreshCommand(g))...)
 	root.AddCommand(inGroup("look", newListCommand(g), newStatusCommand(g), newURLCommand(g), newLogsCommand(g), newEventsCommand(g), newDoctorCommand(g))...)
-	root.AddCommand(inGroup("other", newConfigCommand(g), newReloadCommand(g), newHealthCommand(g), newVersionCommand(g))...)
+	root.AddCommand(inGroup("other", newConfigCommand(g), newPasswordCommand(g), newReloadCommand(g), newHealthCommand(g), newVersionCommand(g))...)
 	root.AddCommand(dropinCommands(g)...)
 	root.AddCommand(newWorkerCommand(), newToucherCommand(), newSMBDExecCommand(), newManCommand(g))
 	return root
