@@ -3,6 +3,7 @@ package remote
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -17,4 +18,17 @@ func TestClock_isMonotonic(t *testing.T) {
 	if d := now.Sub(back); d != 0 {
 		t.Errorf("%v off", d)
 	}
+}
+
+// A bubble's time begins in the year 2000.
+func TestClock_isPositiveInABubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		if n := nanos(now); n <= 0 {
+			t.Errorf("%v is %d", now, n)
+		}
+		if back := moment(nanos(now)); !back.Equal(now) {
+			t.Errorf("%v came back as %v", now, back)
+		}
+	})
 }
