@@ -24,7 +24,7 @@ type proxyConn struct {
 // proxyPiece is what one Read gave.
 type proxyPiece struct {
 	b    []byte
-	read time.Time
+	read time.Time // when it was received
 }
 
 func (x *proxyConn) start() {
@@ -77,8 +77,9 @@ func (x *proxyConn) receive(d Direction, from net.Conn) {
 	defer x.left()
 	p := x.p
 	buf := make([]byte, 64*1024)
+	in := newArrivals(from)
 	for {
-		n, err := from.Read(buf)
+		n, at, err := in.Read(buf)
 		b := buf[:n]
 		if n < len(buf)/2 {
 			b = bytes.Clone(b)
@@ -91,7 +92,7 @@ func (x *proxyConn) receive(d Direction, from net.Conn) {
 		}
 		p.mu.Lock()
 		if n > 0 && !x.half {
-			x.queue[d] = append(x.queue[d], proxyPiece{b, time.Now()})
+			x.queue[d] = append(x.queue[d], proxyPiece{b, at})
 			x.queued[d] += n
 		}
 		if err != nil && !x.half {
@@ -112,9 +113,11 @@ func (x *proxyConn) receive(d Direction, from net.Conn) {
 // send writes one direction's bytes when they are due.
 func (x *proxyConn) send(d Direction, to net.Conn) {
 	defer x.left()
+	pace := newPacer()
+	defer pace.close()
 	var free time.Time // when the rate allows the next byte
 	for {
-		b, ok := x.due(d, &free)
+		b, ok := x.due(d, &free, pace)
 		if !ok {
 			break
 		}
@@ -145,7 +148,7 @@ func (x *proxyConn) abort() {
 }
 
 // due waits for the next bytes that may be delivered; false at the end.
-func (x *proxyConn) due(d Direction, free *time.Time) ([]byte, bool) {
+func (x *proxyConn) due(d Direction, free *time.Time, pace pacer) ([]byte, bool) {
 	p := x.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -171,18 +174,26 @@ func (x *proxyConn) due(d Direction, free *time.Time) ([]byte, bool) {
 			at = *free
 		}
 		if now.Before(at) {
-			p.waitUntil(at)
+			p.waitUntil(at, pace, len(x.queue[d]) == 1)
 			continue
 		}
 		return x.takeLocked(d, s, free, now), true
 	}
 }
 
-// waitUntil waits for a change, at most until a time. It needs p.mu.
-func (p *FaultProxy) waitUntil(at time.Time) {
-	timer := time.AfterFunc(time.Until(at), func() { p.set(func() {}) })
-	p.changed.Wait()
-	timer.Stop()
+// waitUntil waits for a change, at most until a time, or until that time exactly
+// when it is near. In a stream (not alone) exactness is not worth a processor. It
+// needs p.mu.
+func (p *FaultProxy) waitUntil(at time.Time, pace pacer, alone bool) {
+	if left := time.Until(at) - nearlyDue; left > 0 {
+		timer := time.AfterFunc(left, func() { p.set(func() {}) })
+		p.changed.Wait()
+		timer.Stop()
+		return
+	}
+	p.mu.Unlock()
+	pace.until(at, alone)
+	p.mu.Lock()
 }
 
 // takeLocked takes bytes from the queue and does to them what was ordered.
