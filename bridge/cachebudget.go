@@ -1,46 +1,37 @@
 package bridge
 
-import "sync"
-
-// leastCache is what a mount gets when the budget is given away: below it even
-// one stream is slower than its link.
+// leastCache is what a mount gets however many there are: below it even one stream
+// is slower than its link.
 const leastCache = 8 << 20
 
-// cacheBudget shares cache_memory among the workers. A worker gets its part when
-// it starts and keeps it: an equal part of what is not given away yet among the
-// mounts that have none, with one part kept back for a mount to come. So the sum
-// stays within the budget, however mounts come and go, down to leastCache each.
-type cacheBudget struct {
-	mu    sync.Mutex
-	given map[string]int64 // GUARDED_BY(mu), by mount
+// cachePart is the part of each of n mounts in the budget for all of them.
+func cachePart(total int64, mounts int) int64 {
+	return max(total/int64(max(mounts, 1)), leastCache)
 }
 
-// take gives a mount its part of total; all are the mounts that share it, this
-// one among them. A mount that has a part gives it back first.
-func (b *cacheBudget) take(name string, total int64, all []string) int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.given == nil {
-		b.given = map[string]int64{}
-	}
-	delete(b.given, name)
-	free, waiting := total, int64(1) // the mount to come
-	for _, n := range b.given {
-		free -= n
-	}
-	for _, n := range all {
-		if _, ok := b.given[n]; !ok {
-			waiting++
-		}
-	}
-	part := max(free/waiting, leastCache)
-	b.given[name] = part
-	return part
+// cachePart is what each mount may keep in memory now.
+func (s *Supervisor) cachePart() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return cachePart(s.c.CacheBytes, len(s.units))
 }
 
-// give takes back the part of a mount that is gone.
-func (b *cacheBudget) give(name string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.given, name)
+// shareCache tells every worker its part, after the mounts or the budget changed.
+// A worker that starts meanwhile is told by its unit.
+func (s *Supervisor) shareCache() {
+	part := s.cachePart()
+	for _, u := range s.allUnits() {
+		u.setCache(part)
+	}
+}
+
+// setCache tells the worker how much it may keep in memory.
+func (u *unit) setCache(part int64) {
+	p := u.worker()
+	if p == nil {
+		return
+	}
+	if err := p.SetCache(part); err != nil {
+		u.log.Debug("worker not told its part of the cache", "err", err)
+	}
 }

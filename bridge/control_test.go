@@ -17,18 +17,13 @@ import (
 	"sshfs-bridge/bridge/api"
 	"sshfs-bridge/bridge/client"
 	"sshfs-bridge/bridge/worker"
+	"sshfs-bridge/e2e/testenv"
 )
 
 // await polls until ok says yes.
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("never happened: %s", what)
-		}
-		<-time.After(2 * time.Millisecond)
-	}
+	testenv.Eventually(t, 10*time.Second, what, ok)
 }
 
 // controlled is a running supervisor on a fake machine, and a client of it.

@@ -34,6 +34,7 @@ type fakeWorker struct {
 	onAnswer func(api.Answer)
 	drain    func(context.Context) error
 	deaf     bool // answers no Stats
+	cache    int64
 }
 
 func (w *fakeWorker) PID() int              { return w.pid }
@@ -85,6 +86,21 @@ func (w *fakeWorker) Login() error {
 	}
 	return nil
 }
+func (w *fakeWorker) SetCache(n int64) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cache = n
+	return nil
+}
+
+func (w *fakeWorker) cacheNow() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.cache
+}
+
+func (w *fakeWorker) SetLogLevel(l slog.Level) error { w.call("log level " + l.String()); return nil }
+
 func (w *fakeWorker) Refresh() error { w.call("refresh"); return nil }
 
 func (w *fakeWorker) Drain(ctx context.Context) error {

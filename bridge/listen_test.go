@@ -8,17 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
+	"sshfs-bridge/e2e/testenv"
+)
 
 // get asks until the port is there.
 func get(t *testing.T, url string, change func(*http.Request)) (int, string) {
@@ -31,24 +23,18 @@ func get(t *testing.T, url string, change func(*http.Request)) (int, string) {
 		change(r)
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		resp, err := client.Do(r)
-		if err == nil {
-			defer resp.Body.Close()
-			body, _ := io.ReadAll(resp.Body)
-			return resp.StatusCode, string(body)
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-		<-time.After(10 * time.Millisecond)
+	var resp *http.Response
+	if !testenv.Poll(10*time.Second, func() bool { resp, err = client.Do(r); return err == nil }) { //nolint:bodyclose // closed below
+		t.Fatal(err)
 	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(body)
 }
 
 func TestMetricsListen(t *testing.T) {
 	c := testConfig(t, configured("media", "nas:/media"))
-	c.MetricsListen = freeAddr(t)
+	c.MetricsListen = fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t))
 	ct := newControlled(t, c)
 	if _, err := ct.s.WaitMount(t.Context(), "media"); err != nil {
 		t.Fatal(err)
@@ -92,13 +78,9 @@ func TestMetricsListen_aTakenPortIsAProblemAndNoMore(t *testing.T) {
 	if _, err := ct.s.WaitMount(t.Context(), "media"); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(5 * time.Second)
-	for !strings.Contains(fmt.Sprint(ct.s.Status().Problems), "metrics_listen") {
-		if time.Now().After(deadline) {
-			t.Fatalf("not told: %q", ct.s.Status().Problems)
-		}
-		<-time.After(time.Millisecond)
-	}
+	testenv.Eventually(t, 5*time.Second, "the status tells of metrics_listen", func() bool {
+		return strings.Contains(fmt.Sprint(ct.s.Status().Problems), "metrics_listen")
+	})
 }
 
 func TestMetricsListen_onlyLoopback(t *testing.T) {

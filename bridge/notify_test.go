@@ -54,7 +54,7 @@ func TestServiceManager_hearsOfTheWholeLife(t *testing.T) {
 			t.Errorf("no status beside the sign of life: %q", got)
 		}
 	}
-	if err := s.Reload(t.Context()); err != nil {
+	if _, err := s.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := next("RELOADING=1"); !strings.Contains(got, "\nMONOTONIC_USEC=") {

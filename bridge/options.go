@@ -19,6 +19,9 @@ type Options struct {
 	// Tell shows a person something that must not be in the records: the first
 	// password. nil shows it nowhere.
 	Tell func(text string)
+	// Level is the level of Logger, which follows the configuration; nil leaves
+	// it as it is.
+	Level *slog.LevelVar
 	// Exe is the program to execute for workers and smbd; empty is this program.
 	Exe string
 	// Version is what the control socket says of the program.

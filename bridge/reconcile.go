@@ -3,8 +3,10 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"slices"
+	"strings"
 
 	"sshfs-bridge/bridge/api"
 	"sshfs-bridge/bridge/worker"
@@ -21,6 +23,7 @@ func (s *Supervisor) addUnit(m Mount) *unit {
 		keepHostKey: s.keys.keep,
 		publish:     s.bus.publish,
 		gone:        s.unitGone,
+		cachePart:   s.cachePart,
 		remoteChanged: func(mountpoint string, c worker.Change) {
 			s.toucher.Touch(mountpoint, c.Dir, c.Names)
 		},
@@ -29,6 +32,7 @@ func (s *Supervisor) addUnit(m Mount) *unit {
 	s.units = append(s.units, u)
 	s.mu.Unlock()
 	s.smb.changed()
+	s.shareCache()
 	u.log.Info("mount added", "remote", m.Remote, "source", m.Source)
 	st := s.unitStatus(u)
 	s.bus.publish(api.Event{Kind: api.EventAdded, Mount: m.Name, Status: &st})
@@ -48,38 +52,38 @@ func (s *Supervisor) addUnits(mounts []Mount) {
 
 // Reload reads the configuration again and applies it: mounts that did not
 // change are untouched. A configuration with problems is refused as a whole.
-func (s *Supervisor) Reload(ctx context.Context) error {
+func (s *Supervisor) Reload(ctx context.Context) (api.ReloadResult, error) {
 	if s.o.Reload == nil {
-		return nil
+		return api.ReloadResult{}, nil
 	}
 	s.notify.reloading()
 	defer s.notify.tell(notifyReady)
-	leaving, later, err := s.apply(ctx)
+	result, leaving, later, err := s.apply(ctx)
 	if err != nil {
-		return err
+		return result, err
 	}
 	for _, u := range leaving {
 		<-u.removed
 	}
-	return s.addLater(ctx, later)
+	return result, s.addLater(ctx, later)
 }
 
 // apply reads the configuration and does at once what can be done at once: leaving
 // are the mounts that are on their way out, later those that wait for their names.
-func (s *Supervisor) apply(ctx context.Context) (leaving []*unit, later []Mount, err error) {
+func (s *Supervisor) apply(ctx context.Context) (r api.ReloadResult, leaving []*unit, later []Mount, err error) {
 	if err := s.lockChange(ctx); err != nil {
-		return nil, nil, err
+		return r, nil, nil, err
 	}
 	defer s.unlockChange()
 	if s.isStopping() {
-		return nil, nil, errStopping("")
+		return r, nil, nil, errStopping("")
 	}
 	next, err := s.o.Reload()
 	if err != nil {
 		s.bus.publish(api.Event{Kind: api.EventConfig, Message: "the new configuration was refused: " + err.Error()})
-		return nil, nil, err
+		return r, nil, nil, err
 	}
-	restart := s.adopt(next)
+	restart, waiting := s.adopt(next)
 	s.mu.Lock()
 	want, notes := s.des.merge(next.Mounts)
 	s.mu.Unlock()
@@ -110,10 +114,17 @@ func (s *Supervisor) apply(ctx context.Context) (leaving []*unit, later []Mount,
 	}
 	s.addUnits(now)
 	s.smb.changed()
-	msg := fmt.Sprintf("configuration read again: %d mounts taken away, %d added", len(drop), len(want))
-	s.log.Info("configuration read again", "removed", len(drop), "added", len(want), "notes", notes)
+	s.shareCache()
+	s.setLogLevel(next.LogLevel)
+	r = api.ReloadResult{Removed: len(drop), Added: len(want), NextStart: waiting, Notes: notes}
+	msg := fmt.Sprintf("configuration read again: %d mounts taken away, %d added", r.Removed, r.Added)
+	s.log.Info("configuration read again", "removed", r.Removed, "added", r.Added, "notes", notes)
+	if len(waiting) > 0 {
+		s.log.Warn("some settings change with the next start only", "keys", waiting)
+		msg += "; with the next start: " + strings.Join(waiting, ", ")
+	}
 	s.bus.publish(api.Event{Kind: api.EventConfig, Message: msg})
-	return drop, later, nil
+	return r, drop, later, nil
 }
 
 // addLater adds mounts whose names are free now, unless somebody else has taken
@@ -140,21 +151,44 @@ func (s *Supervisor) addLater(ctx context.Context, later []Mount) error {
 	return nil
 }
 
-// adopt takes over the settings that can change while running, and says
-// whether they concern every mount. Directories stay until the next start.
-func (s *Supervisor) adopt(next Config) (restart bool) {
+// nextStart are the settings that cannot change while this runs: what they are about
+// is in use.
+var nextStart = []string{
+	"state_dir", "run_dir", "hub", "metrics_listen", "log_format",
+	"smb.enabled", "smb.program", "smb.ports", "smb.interfaces",
+}
+
+// adopt takes over the settings that can change while running. restart says that
+// they concern every mount, waiting which others changed: those stay as they are.
+func (s *Supervisor) adopt(next Config) (restart bool, waiting []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.c
-	if next.StateDir != old.StateDir || next.RunDir != old.RunDir || next.Hub != old.Hub || next.SMB.Program != old.SMB.Program ||
-		next.SMB.Enabled != old.SMB.Enabled || !slices.Equal(next.SMB.Ports, old.SMB.Ports) || !slices.Equal(next.SMB.Interfaces, old.SMB.Interfaces) || next.MetricsListen != old.MetricsListen {
-		s.log.Warn("directories, smbd's program, ports and interfaces change with the next start only")
+	before, after := old.values(), next.values()
+	for _, key := range nextStart {
+		if !reflect.DeepEqual(before[key], after[key]) {
+			waiting = append(waiting, key)
+		}
 	}
 	next.StateDir, next.RunDir, next.Hub = old.StateDir, old.RunDir, old.Hub
 	next.SMB.Program, next.SMB.Enabled, next.SMB.Ports, next.SMB.Interfaces = old.SMB.Program, old.SMB.Enabled, old.SMB.Ports, old.SMB.Interfaces
-	next.MetricsListen = old.MetricsListen
+	next.MetricsListen, next.LogFormat = old.MetricsListen, old.LogFormat
 	s.c = next
-	return next.SSHDir != old.SSHDir || next.AgentSocket != old.AgentSocket || next.UID != old.UID || next.GID != old.GID
+	return next.SSHDir != old.SSHDir || next.AgentSocket != old.AgentSocket || next.UID != old.UID || next.GID != old.GID, waiting
+}
+
+// setLogLevel has everyone log from that level on.
+func (s *Supervisor) setLogLevel(l slog.Level) {
+	if s.o.Level != nil {
+		s.o.Level.Set(l)
+	}
+	for _, u := range s.allUnits() {
+		if p := u.worker(); p != nil {
+			if err := p.SetLogLevel(l); err != nil {
+				u.log.Debug("worker not told the level of its log", "err", err)
+			}
+		}
+	}
 }
 
 // sameMount says whether two mounts ask for the same, wherever they were asked for.

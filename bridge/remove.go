@@ -39,6 +39,7 @@ func (s *Supervisor) dropUnit(u *unit) {
 	}
 	s.smb.show(u.m.Name)
 	s.smb.changed()
+	s.shareCache()
 	u.log.Info("mount removed")
 	s.bus.publish(api.Event{Kind: api.EventRemoved, Mount: u.m.Name})
 	close(u.removed)

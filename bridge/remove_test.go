@@ -81,7 +81,7 @@ func TestReload_whereOneTakesLongDelaysNobody(t *testing.T) {
 	})
 	await(t, "up", func() bool { return ct.state("slow") == api.StateUp && ct.state("a") == api.StateUp })
 	done := make(chan error, 1)
-	go func() { done <- ct.Reload(t.Context()) }()
+	go func() { _, err := ct.Reload(t.Context()); done <- err }()
 	await(t, "b is up and a gone, while slow is leaving", func() bool {
 		return ct.state("b") == api.StateUp && ct.s.find("a") == nil && ct.state("slow") == api.StateUnmounting
 	})

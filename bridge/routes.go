@@ -144,10 +144,11 @@ func (s *Supervisor) postHostKey(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Supervisor) postReload(w http.ResponseWriter, r *http.Request) error {
-	if err := s.Reload(r.Context()); err != nil {
+	result, err := s.Reload(r.Context())
+	if err != nil {
 		return err
 	}
-	return writeJSON(w, struct{}{})
+	return writeJSON(w, result)
 }
 
 // unitOf is the unit that the path names.

@@ -105,3 +105,12 @@ func (c *Config) Settings() []Setting {
 	}
 	return out
 }
+
+// values are the settings outside of mounts by their keys.
+func (c *Config) values() map[string]any {
+	m := map[string]any{}
+	for _, s := range c.Settings() {
+		m[s.Key] = s.Value
+	}
+	return m
+}

@@ -51,11 +51,9 @@ func New(o Options) (*Supervisor, error) {
 		return nil, err
 	}
 	if o.Exe == "" {
-		exe, err := os.Executable()
-		if err != nil {
-			return nil, fmt.Errorf("find this program: %w", err)
-		}
-		o.Exe = exe
+		// Not its path: where the program was replaced, children of this version
+		// are still what this version speaks with.
+		o.Exe = "/proc/self/exe"
 	}
 	base := slog.DiscardHandler
 	if o.Logger != nil {
@@ -122,16 +120,6 @@ func (s *Supervisor) allUnits() []*unit {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.units)
-}
-
-// mountNames are the names of all mounts.
-func (s *Supervisor) mountNames() []string {
-	units := s.allUnits()
-	names := make([]string, len(units))
-	for i, u := range units {
-		names[i] = u.m.Name
-	}
-	return names
 }
 
 // setProblem tells what the machine lacks; an empty text says that it is there.

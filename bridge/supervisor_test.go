@@ -71,7 +71,7 @@ func TestSupervisor_reloadTouchesOnlyWhatChanged(t *testing.T) {
 	a, mine := ct.s.find("a"), ct.s.find("mine")
 
 	nextErr = &ConfigError{Problems: []api.Problem{{File: "f", Line: 3, Key: "uid", Message: "bad"}}}
-	err := ct.Reload(t.Context())
+	_, err := ct.Reload(t.Context())
 	if e := (*api.Error)(nil); !errors.As(err, &e) || e.Code != api.CodeConfig || len(e.Problems) != 1 {
 		t.Errorf("a bad file: %v", err)
 	}
@@ -82,7 +82,7 @@ func TestSupervisor_reloadTouchesOnlyWhatChanged(t *testing.T) {
 	nextErr = nil
 	changed := configured("b", "nas:/elsewhere")
 	next.Mounts = []Mount{configured("a", "nas:/a"), changed, configured("c", "nas:/c")}
-	if err := ct.Reload(t.Context()); err != nil {
+	if _, err := ct.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if ct.s.find("a") != a || ct.s.find("mine") != mine {

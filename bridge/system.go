@@ -30,7 +30,6 @@ type realSystem struct {
 	s       *Supervisor
 	tree    *mounttree.Tree
 	outside outsideMounts
-	caches  cacheBudget
 }
 
 func newRealSystem(s *Supervisor) *realSystem {
@@ -82,7 +81,6 @@ func (r *realSystem) detach(m Mount, lazy bool) error {
 }
 
 func (r *realSystem) release(m Mount) error {
-	r.caches.give(m.Name)
 	if m.Mountpoint != "" {
 		return nil
 	}
@@ -93,7 +91,7 @@ func (r *realSystem) start(ctx context.Context, m Mount, dev *os.File, interacti
 	c := r.s.Config()
 	spec := worker.Spec{
 		Mount: resolveSpec(m.MountSpec, &c), SSHDir: c.SSHDir, AgentSocket: c.AgentSocket,
-		AcceptedHostKeys: r.s.keys.lines(), LogLevel: c.LogLevel, CacheBytes: r.caches.take(m.Name, c.CacheBytes, r.s.mountNames()),
+		AcceptedHostKeys: r.s.keys.lines(), LogLevel: c.LogLevel, CacheBytes: r.s.cachePart(),
 		Interactive: interactive,
 	}
 	if m.SSHDir != "" {

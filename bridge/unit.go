@@ -20,6 +20,8 @@ type mountWorker interface {
 	Answer(api.Answer) error
 	Login() error
 	Refresh() error
+	SetCache(bytes int64) error
+	SetLogLevel(slog.Level) error
 	Drain(context.Context) error
 	Stats(context.Context) (api.TrafficStats, error)
 	Stop(context.Context) error
@@ -42,6 +44,8 @@ type unitParts struct {
 	// keepHostKey stores an accepted host key.
 	keepHostKey func(line string)
 	publish     func(api.Event)
+	// cachePart is what the worker may keep in memory now.
+	cachePart func() int64
 	// remoteChanged wakes who watches a directory of the mount; it does not wait.
 	remoteChanged func(mountpoint string, c worker.Change)
 	// gone is called, in a goroutine of its own, when a mount was unmounted by

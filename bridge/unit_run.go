@@ -73,6 +73,7 @@ func (u *unit) serve(ctx context.Context) error {
 		return fmt.Errorf("start the worker of %s: %w", u.m.Name, err)
 	}
 	u.setWorker(proc)
+	u.setCache(u.parts.cachePart()) // it may have changed while the worker started
 	select {
 	case <-ctx.Done():
 		return ctx.Err()

@@ -31,6 +31,7 @@ func newUnitTest(t *testing.T, m Mount, behave func(*fakeWorker)) *unitTest {
 		keepHostKey: func(l string) { ut.keys = append(ut.keys, l) },
 		publish:     func(e api.Event) { ut.sys.mu.Lock(); ut.events = append(ut.events, e); ut.sys.mu.Unlock() },
 		gone:        func(*unit) { ut.gone = true },
+		cachePart:   func() int64 { return leastCache },
 	}, testLogger(t))
 	ut.u.start()
 	return ut

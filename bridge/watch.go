@@ -52,7 +52,7 @@ func watchFile(ctx context.Context, path, read string, every time.Duration, chan
 
 // reload reloads for a reason that nobody waits for the outcome of.
 func (s *Supervisor) reload(ctx context.Context, why string) {
-	if err := s.Reload(ctx); err != nil && ctx.Err() == nil {
+	if _, err := s.Reload(ctx); err != nil && ctx.Err() == nil {
 		s.log.Error("reload refused, the old configuration stays", "reason", why, "err", err)
 	}
 }

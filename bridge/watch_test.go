@@ -29,13 +29,13 @@ func TestWatchFile(t *testing.T) {
 		group.Go(func() { watchFile(ctx, path, "", time.Second, func() { calls.Add(1) }) })
 		after := func(what string, seconds int, want int64) {
 			t.Helper()
-			time.Sleep(time.Duration(seconds) * time.Second) //nolint:forbidigo // the bubble's clock
+			time.Sleep(time.Duration(seconds) * time.Second)
 			synctest.Wait()
 			if got := calls.Swap(0); got != want {
 				t.Errorf("%s: %d reloads, want %d", what, got, want)
 			}
 		}
-		time.Sleep(time.Second / 2) //nolint:forbidigo // between two looks
+		time.Sleep(time.Second / 2) // between two looks
 		after("no file", 3, 0)
 		write("a")
 		after("a new file", 3, 1)

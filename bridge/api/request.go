@@ -47,6 +47,17 @@ type Password struct {
 	Password string `json:"password"`
 }
 
+// ReloadResult says what POST /v1/reload changed.
+type ReloadResult struct {
+	Removed int `json:"removed"` // mounts taken away, those to be made anew among them
+	Added   int `json:"added"`
+	// NextStart are the settings that changed and have no effect before the
+	// supervisor is started again.
+	NextStart []string `json:"next_start,omitempty"`
+	// Notes are mounts that were left out, and why.
+	Notes []string `json:"notes,omitempty"`
+}
+
 // MountList is the answer of GET /v1/mounts.
 type MountList struct {
 	Mounts []MountStatus `json:"mounts"`

@@ -65,8 +65,8 @@ func (c *Client) ChangePassword(ctx context.Context, password string) (api.Passw
 }
 
 // Reload makes the supervisor read its configuration again, as SIGHUP does.
-func (c *Client) Reload(ctx context.Context) error {
-	return c.tell(ctx, http.MethodPost, api.Prefix+"/reload", nil, nil)
+func (c *Client) Reload(ctx context.Context) (api.ReloadResult, error) {
+	return call[api.ReloadResult](ctx, c, http.MethodPost, api.Prefix+"/reload", nil, nil)
 }
 
 // Health asks whether the supervisor is healthy. An unhealthy one is no error.

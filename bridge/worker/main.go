@@ -94,6 +94,10 @@ func confineSelf() error {
 	if err := confine.Verify(-1); err != nil {
 		return fmt.Errorf("%w (%w)", errNotForPeople, err)
 	}
+	// The name that execve gives is that of the link in /proc.
+	if err := os.WriteFile("/proc/self/comm", []byte(processName), 0); err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
 	// Other processes of the same user must not read the keys from memory.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("worker: become unreadable: %w", err)
@@ -124,8 +128,10 @@ func greet(control *link) (Spec, error) {
 
 // serve serves the mount until it is unmounted or the session ends.
 func serve(ctx context.Context, dev *os.File, control *link, spec Spec) error {
-	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: spec.LogLevel}))
-	s := newSession(control, spec, logger)
+	level := &slog.LevelVar{}
+	level.Set(spec.LogLevel)
+	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	s := newSession(control, spec, logger, level)
 	options, err := filesystemOptions(spec, logger)
 	if err != nil {
 		dev.Close()

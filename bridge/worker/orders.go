@@ -20,6 +20,12 @@ func (p *Process) Retry() error { return p.send(order{Retry: true}) }
 // Refresh forgets what is cached, so that the server is looked at anew.
 func (p *Process) Refresh() error { return p.send(order{Refresh: true}) }
 
+// SetCache changes how much file data the worker may keep in memory.
+func (p *Process) SetCache(bytes int64) error { return p.send(order{Cache: bytes}) }
+
+// SetLogLevel changes the least level of the records that the worker writes.
+func (p *Process) SetLogLevel(l slog.Level) error { return p.send(order{Level: &l}) }
+
 func (p *Process) send(o order) error {
 	select {
 	case <-p.done:

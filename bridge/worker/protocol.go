@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"sync"
@@ -37,6 +38,8 @@ type order struct {
 	Retry   bool        `json:"retry,omitempty"`
 	Refresh bool        `json:"refresh,omitempty"`
 	Stop    bool        `json:"stop,omitempty"`
+	Cache   int64       `json:"cache,omitempty"` // another bound of the data cache, in bytes
+	Level   *slog.Level `json:"level,omitempty"` // another level of the records
 	Call    *call       `json:"call,omitempty"`
 	Cancel  uint64      `json:"cancel,omitempty"` // the ID of a call that nobody waits for any more
 }

@@ -21,6 +21,7 @@ type session struct {
 	control *link
 	spec    Spec
 	log     *slog.Logger
+	level   *slog.LevelVar // of log
 	asker   *asker
 	dialer  *dialer
 
@@ -41,9 +42,9 @@ type session struct {
 	login chan struct{}
 }
 
-func newSession(control *link, spec Spec, log *slog.Logger) *session {
+func newSession(control *link, spec Spec, log *slog.Logger, level *slog.LevelVar) *session {
 	s := &session{
-		control: control, spec: spec, log: log,
+		control: control, spec: spec, log: log, level: level,
 		calls: map[uint64]context.CancelFunc{}, login: make(chan struct{}, 1),
 	}
 	s.asker = newAsker(s.tell)
@@ -144,6 +145,10 @@ func (s *session) receive(ctx context.Context) (released bool) {
 			s.remote.Retry()
 		case o.Refresh:
 			s.server.Refresh()
+		case o.Cache > 0:
+			s.server.SetCacheBytes(o.Cache)
+		case o.Level != nil:
+			s.level.Set(*o.Level)
 		case o.Cancel != 0:
 			s.mu.Lock()
 			if cancel := s.calls[o.Cancel]; cancel != nil {

@@ -44,6 +44,9 @@ type StartOptions struct {
 	OnEvent func(Event)
 }
 
+// processName is what ps shows.
+const processName = "sshfs-bridge"
+
 // envStart carries, to the first of the worker's two executions, what it has
 // to become (startOrder).
 const envStart = "SSHFS_BRIDGE_WORKER"
@@ -65,11 +68,7 @@ func Start(ctx context.Context, o StartOptions) (*Process, error) {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
 	if o.Exe == "" {
-		exe, err := os.Executable()
-		if err != nil {
-			return nil, fmt.Errorf("start worker: %w", err)
-		}
-		o.Exe = exe
+		o.Exe = "/proc/self/exe" // also when another program is at its path by now
 	}
 	if len(o.Args) == 0 {
 		o.Args = []string{"worker"}
@@ -95,6 +94,7 @@ func Start(ctx context.Context, o StartOptions) (*Process, error) {
 
 	//nolint:noctx // Process ends it; a context would race with its own wait
 	cmd := exec.Command(o.Exe, o.Args...)
+	cmd.Args[0] = processName
 	cmd.Dir = "/"
 	cmd.Env = append(append(inherited(), o.Env...), envStart+"="+string(become))
 	cmd.ExtraFiles = []*os.File{o.Dev, theirs}

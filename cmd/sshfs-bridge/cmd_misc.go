@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,8 +38,26 @@ change are untouched. A configuration with problems is refused, with all of
 them, and the old one stays.`,
 		Example: "  sshfs-bridge reload",
 		Args:    args(cobra.NoArgs),
-		RunE:    func(c *cobra.Command, _ []string) error { return g.client().Reload(c.Context()) },
+		RunE:    func(c *cobra.Command, _ []string) error { return runReload(c.Context(), g) },
 	}
+}
+
+func runReload(ctx context.Context, g *global) error {
+	r, err := g.client().Reload(ctx)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return g.printJSON(r)
+	}
+	g.printf("mounts: %d taken away, %d added\n", r.Removed, r.Added)
+	for _, n := range r.Notes {
+		g.printf("left out: %s\n", n)
+	}
+	if len(r.NextStart) > 0 {
+		g.printf("with the next start only: %s\n", strings.Join(r.NextStart, ", "))
+	}
+	return nil
 }
 
 func newHealthCommand(g *global) *cobra.Command {
