@@ -98,14 +98,17 @@ func (f *FS) attrOf(n *node) Attr {
 
 // attrFresh says whether a node's attributes may be used without asking. What we
 // are writing is ours to know.
-func (f *FS) attrFresh(n *node) bool { return f.attrLeft(n) > 0 || n.dirty() }
+func (f *FS) attrFresh(n *node) bool { return f.attrLeft(n) > 0 || n.dirty() || n.loc != nil }
 
 // attrLeft is for how long the kernel may use the attributes.
 func (f *FS) attrLeft(n *node) time.Duration {
-	if f.strict() || n.attrAt.IsZero() {
+	if f.strict() || n.attrAt.IsZero() && n.loc == nil {
 		return 0
 	}
 	ttl := f.opts.AttrTTL
+	if n.loc != nil {
+		return ttl
+	}
 	if n.guess {
 		ttl = guessTTL
 	}
@@ -163,6 +166,9 @@ func (n *node) sameType(mode uint32) bool { return n.attr.Mode&modeType == mode&
 // which is a new one when the name is new or of another type.
 func (f *FS) adopt(dir *node, name string, a Attrs, since uint64, at time.Time) (n *node, changed bool) {
 	c := dir.dir.children[name]
+	if c != nil && c.loc != nil {
+		return c, false // it is behind ours
+	}
 	if c != nil && c.behindLink() && a.Mode&modeType == modeLink {
 		if a.Mtime == c.own.Mtime && a.Size == c.own.Size || c.tick > since {
 			// It shows where it leads; what that looks like, its own path tells.

@@ -16,6 +16,12 @@ func (f *FS) Mkdir(ctx context.Context, parent uint64, shown string, mode uint32
 	if err != nil {
 		return Node{}, err
 	}
+	switch f.goes(d, name) {
+	case nowhere:
+		return Node{}, errTrash
+	case onlyHere:
+		return f.mkdirLocal(d, name, path, shown, mode)
+	}
 	if err := f.r.Mkdir(ctx, path, mode&modePerm); err != nil {
 		return Node{}, f.whyCreate(ctx, path, err)
 	}
@@ -34,6 +40,9 @@ func (f *FS) Symlink(ctx context.Context, parent uint64, shown, target string) (
 	if err != nil {
 		return Node{}, err
 	}
+	if w := f.goes(d, name); w == nowhere || w == onlyHere {
+		return Node{}, syscall.EPERM
+	}
 	if err := f.r.Symlink(ctx, target, path); err != nil {
 		return Node{}, f.whyCreate(ctx, path, err)
 	}
@@ -51,6 +60,9 @@ func (f *FS) Link(ctx context.Context, ino, parent uint64, shown string) (Node, 
 	n, err := f.get(ino)
 	var from string
 	var w *writer
+	if err == nil && n.loc != nil {
+		err = syscall.EPERM
+	}
 	if err == nil {
 		from, err = f.path(n)
 		if n.file != nil {
@@ -70,6 +82,9 @@ func (f *FS) Link(ctx context.Context, ino, parent uint64, shown string) (Node, 
 	d, name, path, err := f.place(parent, shown)
 	if err != nil {
 		return Node{}, err
+	}
+	if w := f.goes(d, name); w == nowhere || w == onlyHere {
+		return Node{}, syscall.EPERM
 	}
 	if err := f.r.Link(ctx, from, path); err != nil {
 		return Node{}, f.whyCreate(ctx, path, err)
@@ -97,6 +112,7 @@ func (f *FS) Link(ctx context.Context, ino, parent uint64, shown string) (Node, 
 // made up where it is known how (the account and its umask, from files that were
 // created) and asked for otherwise.
 func (f *FS) made(ctx context.Context, d *node, name, path, shown string, a Attrs) (Node, error) {
+	f.forgetLocal(path) // of another that had this name
 	f.mu.Lock()
 	if a.Valid == 0 {
 		a.Valid = attrsAll
@@ -163,6 +179,9 @@ func (f *FS) remove(ctx context.Context, parent uint64, shown string, do func(co
 	if err != nil {
 		return err
 	}
+	if f.goes(d, name) == onlyHere {
+		return f.removeLocal(d, name, path, dir)
+	}
 	f.mu.Lock()
 	c := d.dir.children[name]
 	below := f.belowLink(d)
@@ -189,14 +208,14 @@ func (f *FS) remove(ctx context.Context, parent uint64, shown string, do func(co
 	if err != nil && !notExist(err) {
 		return err
 	}
+	if err == nil {
+		f.forgetLocal(path)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.touch(d, name)
 	if c := d.dir.children[name]; c != nil {
 		f.detach(c)
-	}
-	if err == nil {
-		f.xattr.remove(path)
 	}
 	return err
 }
@@ -231,6 +250,14 @@ func (f *FS) Rename(ctx context.Context, oldParent uint64, oldShown string, newP
 		f.mu.Unlock()
 		return syscall.EPERM
 	}
+	f.mu.Unlock()
+	if done, err := f.renameLocal(ctx, &renaming{
+		od: od, nd: nd, oldName: oldName, newName: newName, oldPath: oldPath, newPath: newPath,
+		newShown: newShown, noReplace: flags&RenameNoReplace != 0,
+	}); done {
+		return err
+	}
+	f.mu.Lock()
 	target := nd.dir.children[newName]
 	moving := od.dir.children[oldName]
 	absent := target == nil && f.listLeft(nd) > 0
@@ -272,6 +299,7 @@ func (f *FS) Rename(ctx context.Context, oldParent uint64, oldShown string, newP
 		}
 		return err
 	}
+	f.moveLocal(oldPath, newPath)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.touch(od, oldName)
@@ -279,7 +307,6 @@ func (f *FS) Rename(ctx context.Context, oldParent uint64, oldShown string, newP
 	if c := nd.dir.children[newName]; c != nil && c != moving {
 		f.detach(c)
 	}
-	f.xattr.rename(oldPath, newPath)
 	n := od.dir.children[oldName]
 	if n == nil {
 		nd.dir.complete = false
@@ -324,6 +351,9 @@ func (f *FS) Mknod(ctx context.Context, parent uint64, shown string, mode uint32
 	}
 	n, o, err := f.Create(ctx, parent, shown, syscall.O_WRONLY|syscall.O_EXCL, mode)
 	if err == nil {
+		if _, loc, lerr := f.handleLocal(o.FH); lerr == nil && loc != nil {
+			err = f.Flush(ctx, o.FH) // what is undecided is decided
+		}
 		f.Release(o.FH)
 	}
 	return n, err
@@ -355,6 +385,9 @@ func (f *FS) CopyRange(ctx context.Context, fhIn uint64, offIn int64, fhOut uint
 	out, err := f.handle(fhOut)
 	if err != nil {
 		return 0, err
+	}
+	if f.localOf(in.n) != nil || f.localOf(out.n) != nil {
+		return 0, syscall.EOPNOTSUPP
 	}
 	if out.w == nil || !out.canWrite() || !in.canRead() || in.fixed != nil {
 		return 0, syscall.EBADF

@@ -51,8 +51,13 @@ func (f *FS) snapshot(ctx context.Context, h *handle) error {
 	fresh := f.listLeft(d) > 0
 	since := f.tick
 	began := time.Now()
+	here := d.loc != nil
 	f.mu.Unlock()
-	if !fresh && !d.gone {
+	if here {
+		if err := f.loadLocal(d); err != nil && !d.gone {
+			return err
+		}
+	} else if !fresh && !d.gone {
 		err := f.listAfter(ctx, d, func(l *listFetch) bool {
 			// A strict listing must not have begun before it was asked for.
 			return !f.strict() || l.since >= since && !l.began.Before(began)

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"sshfs-bridge/fusefs/vfs/localmeta"
 )
 
 // RootIno is the number of the root directory.
@@ -31,7 +33,7 @@ type FS struct {
 	log   *slog.Logger
 	names names
 	spans *spanCache
-	xattr *xattrStore
+	local *localmeta.Store
 	count counters
 
 	// life ends when the filesystem is closed; what runs in the background
@@ -69,7 +71,7 @@ func New(r Remote, o Options) *FS {
 		log:     o.Logger,
 		names:   names{smb: o.SMBNames},
 		spans:   newSpanCache(o.CacheBytes),
-		xattr:   newXattrStore(o.MaxXattrBytes),
+		local:   o.Local,
 		life:    life,
 		cancel:  cancel,
 		nodes:   map[uint64]*node{},
@@ -108,6 +110,9 @@ func (f *FS) Close() {
 	}
 	f.cancel()
 	f.bg.Wait()
+	if err := f.local.Close(); err != nil {
+		f.log.Error("local metadata not written", "err", err)
+	}
 }
 
 // spawn runs fn in a goroutine that Close waits for. fn must return when the
@@ -135,6 +140,9 @@ func (f *FS) Drain(ctx context.Context) error {
 		if err := f.flushNode(ctx, n, false); err != nil && first == nil {
 			first = err
 		}
+	}
+	if err := f.local.Sync(); err != nil && first == nil {
+		first = err
 	}
 	return first
 }

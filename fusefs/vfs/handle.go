@@ -83,6 +83,16 @@ func (f *FS) handle(fh uint64) (*handle, error) {
 	return nil, syscall.EBADF
 }
 
+// handleLocal gives a handle, and what its node has here alone.
+func (f *FS) handleLocal(fh uint64) (*handle, *local, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if h := f.handles[fh]; h != nil {
+		return h, h.n.loc, nil
+	}
+	return nil, nil, syscall.EBADF
+}
+
 // Release closes a handle. It waits for nothing: what was written was flushed
 // before, and what was not (pages of a mapping) goes out in the background.
 func (f *FS) Release(fh uint64) {
@@ -104,7 +114,10 @@ func (f *FS) closeHandle(h *handle) {
 		f.drop(n)
 		return
 	}
-	if n.file == nil {
+	if loc := n.loc; loc != nil {
+		f.closeLocal(n, loc)
+	}
+	if n.file == nil || n.loc != nil {
 		f.drop(n)
 		return
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sshfs-bridge/fusefs/vfs/localmeta"
 )
 
 // listFetch is one listing on its way.
@@ -18,6 +20,9 @@ type listFetch struct {
 
 // listLeft is for how long a listing may be taken for all there is.
 func (f *FS) listLeft(d *node) time.Duration {
+	if d.loc != nil {
+		return f.attrLeft(d)
+	}
 	if f.strict() || !d.dir.complete {
 		return 0
 	}
@@ -62,11 +67,14 @@ func (f *FS) startList(d *node) *listFetch {
 	path, err := f.path(d)
 	f.spawn(func(ctx context.Context) {
 		var entries []Entry
+		var here []localmeta.Named
 		if err == nil {
 			entries, err = f.r.ReadDir(ctx, path)
+			here = f.localsIn(path)
 		}
 		f.mu.Lock()
 		if err == nil && !d.gone && d.dir != nil {
+			f.addLocals(d, here, l.since)
 			f.applyListing(d, entries, l)
 			f.evict()
 		}
@@ -128,7 +136,7 @@ func (f *FS) applyListing(d *node, entries []Entry, l *listFetch) {
 		}
 	}
 	for _, c := range s.children {
-		if c.listGen == s.listGen || s.touched[c.name] > l.since || c.tick > l.since || c.dirty() {
+		if c.listGen == s.listGen || s.touched[c.name] > l.since || c.tick > l.since || c.dirty() || c.loc != nil {
 			continue
 		}
 		if c.nlookup > 0 {

@@ -29,7 +29,11 @@ func (f *FS) Lookup(ctx context.Context, parent uint64, shown string) (Node, err
 		return Node{}, syscall.ENAMETOOLONG
 	}
 	d.dir.usedAt = time.Now()
-	c := f.findChild(d, shown)
+	c := f.childOf(d, shown)
+	if c == nil && d.loc != nil {
+		defer f.mu.Unlock()
+		return Node{EntryTTL: f.attrLeft(d)}, syscall.ENOENT
+	}
 	if c != nil && f.attrFresh(c) {
 		n := f.info(c)
 		if !f.unresolved(c) {

@@ -33,6 +33,7 @@ type node struct {
 
 	dir  *dirState
 	file *fileState
+	loc  *local // nil for what the server has
 	// link is what Readlink told, and linkAt when.
 	link   string
 	linkAt time.Time
@@ -270,6 +271,13 @@ func (f *FS) Forget(ino, nlookup uint64) {
 
 // touch notes a change of our own to a name in a directory.
 func (f *FS) touch(dir *node, name string) {
+	f.touchName(dir, name)
+	dir.attr.Mtime = f.serverNow()
+	dir.tick = f.tick
+}
+
+// touchName is touch for a name of which the server knows nothing.
+func (f *FS) touchName(dir *node, name string) {
 	f.tick++
 	d := dir.dir
 	if d.fetch != nil {
@@ -278,8 +286,6 @@ func (f *FS) touch(dir *node, name string) {
 		}
 		d.touched[name] = f.tick
 	}
-	dir.attr.Mtime = f.serverNow()
-	dir.tick = f.tick
 }
 
 // changed notes a change of our own to a node.

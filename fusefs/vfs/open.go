@@ -46,6 +46,10 @@ func (f *FS) Open(ctx context.Context, ino uint64, flags uint32) (Opened, error)
 		f.mu.Unlock()
 		return Opened{}, syscall.ENXIO
 	}
+	if loc := n.loc; loc != nil {
+		f.mu.Unlock()
+		return f.openLocal(n, loc, flags)
+	}
 	closing := n.file.closing
 	f.mu.Unlock()
 	if closing != nil {
@@ -251,6 +255,12 @@ func (f *FS) Create(ctx context.Context, parent uint64, shown string, flags, mod
 	if err != nil {
 		return Node{}, Opened{}, err
 	}
+	switch w := f.goes(d, name); w {
+	case nowhere:
+		return Node{}, Opened{}, errTrash
+	case onlyHere, byContent:
+		return f.createLocal(ctx, d, name, path, shown, flags, mode, w)
+	}
 	acc := flags & syscall.O_ACCMODE
 	excl := flags&syscall.O_EXCL != 0
 	of := OpenFlags{
@@ -278,6 +288,9 @@ func (f *FS) Create(ctx context.Context, parent uint64, shown string, flags, mod
 		return Node{}, Opened{}, err
 	}
 	a.Mode = a.Mode&modePerm | modeRegular
+	if excl {
+		f.forgetLocal(path) // of another that had this name
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if d.gone {
@@ -346,7 +359,7 @@ func (f *FS) place(parent uint64, shown string) (d *node, name, path string, err
 		return nil, "", "", syscall.ENAMETOOLONG
 	}
 	name = f.names.remote(shown)
-	if c := f.findChild(d, shown); c != nil {
+	if c := f.childOf(d, shown); c != nil {
 		name = c.name
 	}
 	dirPath, err := f.path(d)

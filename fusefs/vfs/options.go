@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"slices"
 	"time"
+
+	"sshfs-bridge/fusefs/vfs/localmeta"
 )
 
 // CacheMode says how long what is known may be used.
@@ -106,9 +108,15 @@ type Options struct {
 	// MaxReadAhead bounds what is fetched ahead of one reader (32 MiB, and a
 	// quarter of CacheBytes); a Remote that is an Advisor bounds it too.
 	MaxReadAhead int64
-	// MaxXattrBytes bounds names and values of all extended attributes
-	// (64 MiB).
+	// Local keeps extended attributes, and what LocalNames keeps from the server;
+	// FS.Close closes it. Nil keeps them in memory, bounded by MaxXattrBytes (64
+	// MiB).
+	Local         *localmeta.Store
 	MaxXattrBytes int64
+	// LocalNames keeps a Mac's own files (.DS_Store, .Spotlight-V100, .fseventsd,
+	// .apdisk, and "._x" that is AppleDouble) in Local and not on the server, and
+	// refuses .Trashes.
+	LocalNames bool
 	// NoPrefetch turns listing ahead and reading ahead of siblings off.
 	NoPrefetch bool
 	// NoBackgroundCheck leaves listings alone until they are used again.
@@ -162,6 +170,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Local == nil {
+		o.Local = localmeta.Memory(localmeta.Options{MaxBytes: o.MaxXattrBytes, Logger: o.Logger})
 	}
 	return o
 }

@@ -23,9 +23,13 @@ const (
 // changed; in sequence it waits for nothing once the window is open, at random
 // for one round trip. It is short only at the end of the file.
 func (f *FS) Read(ctx context.Context, fh uint64, buf []byte, off int64) (int, [][]byte, error) {
-	h, err := f.handle(fh)
+	h, loc, err := f.handleLocal(fh)
 	if err != nil {
 		return 0, nil, err
+	}
+	if loc != nil {
+		got, err := f.readLocal(h, loc, buf, off)
+		return got, nil, err
 	}
 	if h.fixed != nil {
 		return readFixed(h.fixed, buf, off), nil, nil

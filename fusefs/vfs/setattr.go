@@ -121,6 +121,11 @@ func clampTime(t time.Time) uint32 {
 
 // setstat sends a change to the server.
 func (f *FS) setstat(ctx context.Context, n *node, fh uint64, a Attrs) error {
+	if loc := f.localOf(n); loc != nil {
+		if err := f.setstatLocal(n, loc, a); err != errMoved {
+			return err
+		}
+	}
 	f.mu.Lock()
 	path, err := f.path(n)
 	// Some servers set the times of an open file by the name under which it was

@@ -99,7 +99,7 @@ func (f *FS) fetchSiblings(d *node, i int) {
 	for k := from; k < len(d.dir.order) && files < s.ahead; k++ {
 		c := d.dir.order[k]
 		s.upTo = c.name
-		if c.file == nil || c.attr.Mode&modeType != modeRegular {
+		if c.file == nil || c.loc != nil || c.attr.Mode&modeType != modeRegular {
 			continue
 		}
 		files++

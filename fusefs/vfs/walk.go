@@ -78,7 +78,7 @@ func (f *FS) walkOn(d *node, l *listFetch, err error) {
 func (f *FS) queueChildren(d *node) {
 	f.sort(d)
 	for _, c := range d.dir.order {
-		if c.dir != nil && !c.followed && !c.dir.complete && c.dir.fetch == nil && len(f.walk.queue) < walkMax {
+		if c.dir != nil && c.loc == nil && !c.followed && !c.dir.complete && c.dir.fetch == nil && len(f.walk.queue) < walkMax {
 			f.walk.queue = append(f.walk.queue, c)
 		}
 	}

@@ -24,9 +24,14 @@ const (
 
 // Write queues data and waits only for room in the window.
 func (f *FS) Write(ctx context.Context, fh uint64, data []byte, off int64, how WriteHow) error {
-	h, err := f.handle(fh)
+	h, loc, err := f.handleLocal(fh)
 	if err != nil {
 		return err
+	}
+	if loc != nil && h.canWrite() && off >= 0 {
+		if done, err := f.writeLocal(ctx, h, loc, data, off, how); done || err != nil {
+			return err
+		}
 	}
 	if h.w == nil || !h.canWrite() {
 		return syscall.EBADF
@@ -118,9 +123,14 @@ func (f *FS) failed(n *node, w *writer, h *handle, err error) {
 // Flush waits until all that was written to the file is acknowledged, in one
 // round trip and none where nothing was; it is what close(2) waits for.
 func (f *FS) Flush(ctx context.Context, fh uint64) error {
-	h, err := f.handle(fh)
+	h, loc, err := f.handleLocal(fh)
 	if err != nil {
 		return err
+	}
+	if loc != nil {
+		if done, err := f.flushLocal(ctx, h, false); done || err != nil {
+			return err
+		}
 	}
 	if h.w == nil || !h.canWrite() {
 		return nil
@@ -137,9 +147,14 @@ func (f *FS) Flush(ctx context.Context, fh uint64) error {
 
 // Fsync is Flush, and the server's own fsync.
 func (f *FS) Fsync(ctx context.Context, fh uint64) error {
-	h, err := f.handle(fh)
+	h, loc, err := f.handleLocal(fh)
 	if err != nil {
 		return err
+	}
+	if loc != nil {
+		if done, err := f.flushLocal(ctx, h, true); done || err != nil {
+			return err
+		}
 	}
 	switch {
 	case h.n.file == nil:

@@ -201,3 +201,18 @@ func (s *Store) closeFiles() {
 	}
 	s.tx, s.db, s.journal = nil, nil, nil
 }
+
+// Memory opens a store that keeps everything in memory; Dir is ignored. Where not
+// even that is possible, which is logged, every change of it is EIO.
+func Memory(o Options) *Store {
+	o.Dir = nil
+	s, err := Open(o)
+	if err == nil {
+		return s
+	}
+	o = o.withDefaults()
+	o.Logger.Error("extended attributes cannot be kept", "err", err)
+	done := make(chan struct{})
+	close(done)
+	return &Store{o: o, log: o.Logger, quit: make(chan struct{}), done: done, broken: err}
+}

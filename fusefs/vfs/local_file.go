@@ -1,0 +1,215 @@
+package vfs
+
+import (
+	"bytes"
+	"context"
+	"syscall"
+)
+
+// appleDouble is what the files begin with in which a Mac keeps what a foreign
+// disk cannot carry.
+var appleDouble = []byte{0x00, 0x05, 0x16, 0x07}
+
+// localOf gives what h's node has here alone, nil for a file of the server.
+func (f *FS) localOf(n *node) *local {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return n.loc
+}
+
+// openLocal opens what is here alone.
+func (f *FS) openLocal(n *node, loc *local, flags uint32) (Opened, error) {
+	if flags&syscall.O_TRUNC != 0 {
+		if err := f.setstatLocal(n, loc, Attrs{Valid: attrSize}); err != nil {
+			return Opened{}, err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h := f.newHandle(n, flags)
+	return Opened{FH: h.fh, KeepCache: flags&syscall.O_TRUNC == 0}, nil
+}
+
+// readLocal reads what is here alone.
+func (f *FS) readLocal(h *handle, loc *local, buf []byte, off int64) (int, error) {
+	if !h.canRead() {
+		return 0, syscall.EBADF
+	}
+	f.mu.Lock()
+	if loc.open != nil {
+		defer f.mu.Unlock()
+		size := int64(h.n.attr.Size)
+		if off < 0 || off >= size {
+			return 0, nil
+		}
+		buf = buf[:min(int64(len(buf)), size-off)]
+		clear(buf)
+		if off < int64(len(loc.open.head)) {
+			copy(buf, loc.open.head[off:])
+		}
+		return len(buf), nil
+	}
+	f.mu.Unlock()
+	return f.local.ReadAt(loc.id, buf, off)
+}
+
+// writeLocal writes to what is here alone. done is false when the data belong to
+// the server, where the file is then.
+func (f *FS) writeLocal(ctx context.Context, h *handle, loc *local, data []byte, off int64, how WriteHow) (done bool, err error) {
+	n := h.n
+	f.mu.Lock()
+	if how&WriteAppend != 0 {
+		off = max(off, int64(n.attr.Size))
+	}
+	f.mu.Unlock()
+	if loc.open != nil {
+		kept, err := f.decide(ctx, n, loc, data, off)
+		if err != nil || kept {
+			return err == nil, err
+		}
+		if loc = f.localOf(n); loc == nil {
+			return false, nil
+		}
+	}
+	if err := f.local.WriteAt(loc.id, data, off, now()); err != nil {
+		return false, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n.attr.Size = max(n.attr.Size, uint64(off)+uint64(len(data)))
+	n.attr.Mtime = now()
+	f.changed(n)
+	return true, nil
+}
+
+// decide finds out, by what is written, where an undecided file belongs, and puts
+// it there. kept says that the data were taken and nothing is decided yet.
+func (f *FS) decide(ctx context.Context, n *node, loc *local, data []byte, off int64) (kept bool, err error) {
+	u := loc.open
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	f.mu.Lock()
+	if n.loc != loc {
+		f.mu.Unlock()
+		return false, nil // decided while we waited
+	}
+	head := u.head
+	if off <= int64(len(head)) {
+		head = append(bytes.Clone(head[:off]), data[:min(len(data), len(appleDouble)-int(off))]...)
+	}
+	like := off <= int64(len(u.head)) && bytes.HasPrefix(appleDouble, head)
+	if like && len(head) < len(appleDouble) {
+		u.head = head
+		n.attr.Size = max(n.attr.Size, uint64(off)+uint64(len(data)))
+		n.attr.Mtime = now()
+		f.changed(n)
+		f.mu.Unlock()
+		return true, nil
+	}
+	f.mu.Unlock()
+	if like {
+		return false, f.keepHere(n, loc)
+	}
+	return false, f.toServer(ctx, n, loc)
+}
+
+// keepHere makes an undecided file a local one.
+func (f *FS) keepHere(n *node, loc *local) error {
+	f.mu.Lock()
+	path, err := f.path(n)
+	mode, size, head := n.attr.Mode, int64(n.attr.Size), loc.open.head
+	f.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	id := loc.id
+	if id == 0 {
+		info, err := f.local.Create(path, mode, now())
+		if err != nil {
+			return err
+		}
+		id = info.ID
+	}
+	if err := f.local.WriteAt(id, head, 0, now()); err != nil {
+		return err
+	}
+	if size > int64(len(head)) {
+		end := uint64(size)
+		if err := f.local.SetAttrs(id, sizeOnly(end), now()); err != nil {
+			return err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n.loc = &local{id: id}
+	return nil
+}
+
+// settleLocal puts an undecided file where it belongs when nobody else will write
+// to it: on the server. It says whether the file is there now.
+func (f *FS) settleLocal(ctx context.Context, n *node, alone bool) (bool, error) {
+	f.mu.Lock()
+	loc := n.loc
+	wait := loc == nil || loc.open == nil || alone && n.handles > 1 || n.gone
+	f.mu.Unlock()
+	if wait {
+		return loc == nil, nil
+	}
+	loc.open.mu.Lock()
+	defer loc.open.mu.Unlock()
+	f.mu.Lock()
+	settled := n.loc != loc
+	f.mu.Unlock()
+	if !settled {
+		if err := f.toServer(ctx, n, loc); err != nil {
+			return false, err
+		}
+	}
+	return f.localOf(n) == nil, nil
+}
+
+// flushLocal is Flush and Fsync of what is here alone. done is false when the file
+// is the server's now.
+func (f *FS) flushLocal(ctx context.Context, h *handle, sync bool) (done bool, err error) {
+	if f.localOf(h.n) == nil {
+		return false, nil
+	}
+	if h.canWrite() {
+		if moved, err := f.settleLocal(ctx, h.n, !sync); moved || err != nil {
+			return err != nil, err
+		}
+	}
+	if sync {
+		return true, f.local.Sync()
+	}
+	return true, nil
+}
+
+// closeLocal ends the use of a node that is here alone by one handle. FS.mu is
+// held.
+func (f *FS) closeLocal(n *node, loc *local) {
+	if n.handles > 0 {
+		return
+	}
+	switch {
+	case n.gone && loc.id != 0:
+		f.spawn(func(context.Context) {
+			if err := f.local.Release(loc.id); err != nil {
+				f.log.Warn("local metadata not removed", "err", err)
+			}
+		})
+	case loc.open != nil && !n.gone:
+		// Two closed it at a time, and each left it to the other.
+		n.handles++
+		f.spawn(func(ctx context.Context) {
+			_, err := f.settleLocal(context.WithoutCancel(ctx), n, false)
+			if err != nil {
+				f.log.Warn("a file is not on the server", "path", n.name, "err", err)
+			}
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			n.handles--
+			f.drop(n)
+		})
+	}
+}

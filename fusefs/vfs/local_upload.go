@@ -1,0 +1,158 @@
+package vfs
+
+import (
+	"context"
+	"errors"
+
+	"sshfs-bridge/fusefs/sftp"
+	"sshfs-bridge/fusefs/vfs/localmeta"
+)
+
+const (
+	attrSize  = sftp.AttrSize
+	attrMode  = sftp.AttrMode
+	attrTimes = sftp.AttrTimes
+)
+
+func sizeOnly(n uint64) localmeta.SetAttr { return localmeta.SetAttr{Size: &n} }
+
+// toServer makes an undecided file an ordinary one: it is created there, with
+// what was written, and everybody who has it open goes on with it. It waits for
+// one round trip.
+func (f *FS) toServer(ctx context.Context, n *node, loc *local) error {
+	f.mu.Lock()
+	path, err := f.path(n)
+	f.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	file, a, err := f.upload(ctx, n, loc, path)
+	if err != nil {
+		return err
+	}
+	f.leaveStore(loc, path)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.becomeRemote(n, file, a, path)
+	return nil
+}
+
+// leaveStore forgets a local file that is on the server now, also for those who
+// have it open.
+func (f *FS) leaveStore(loc *local, path string) {
+	if loc.id == 0 {
+		return
+	}
+	f.forgetLocal(path)
+	if err := f.local.Release(loc.id); err != nil {
+		f.log.Warn("local metadata not removed", "path", path, "err", err)
+	}
+}
+
+// upload creates a file on the server with the content of a local one, which is
+// queued.
+func (f *FS) upload(ctx context.Context, n *node, loc *local, path string) (File, Attrs, error) {
+	f.mu.Lock()
+	mode, size := n.attr.Mode&modePerm, int64(n.attr.Size)
+	var head []byte
+	if loc.open != nil {
+		head = loc.open.head
+	}
+	f.mu.Unlock()
+	file, a, err := f.r.Open(ctx, path, OpenFlags{Create: true, Truncate: true, Read: true, Write: true}, mode)
+	if err != nil {
+		return nil, a, f.whyWrite(ctx, err)
+	}
+	err = checkAttrs(&a)
+	switch {
+	case err != nil:
+	case loc.open != nil:
+		if len(head) > 0 {
+			err = file.WriteAt(ctx, head, 0)
+		}
+		if err == nil && size > int64(len(head)) {
+			err = file.Setstat(ctx, Attrs{Valid: attrSize, Size: uint64(size)})
+		}
+	default:
+		err = f.uploadContent(ctx, file, loc.id)
+	}
+	if err != nil {
+		f.closeFile(file)
+		return nil, a, err
+	}
+	a.Mode = a.Mode&modePerm | modeRegular
+	a.Size = uint64(size)
+	return file, a, nil
+}
+
+func (f *FS) uploadContent(ctx context.Context, file File, id uint64) error {
+	buf := make([]byte, 256<<10)
+	for off := int64(0); ; {
+		got, err := f.local.ReadAt(id, buf, off)
+		if err != nil || got == 0 {
+			return err
+		}
+		if err := file.WriteAt(ctx, buf[:got], off); err != nil {
+			return err
+		}
+		off += int64(got)
+	}
+}
+
+// becomeRemote makes n a file of the server, through file, which has something
+// queued. FS.mu is held.
+func (f *FS) becomeRemote(n *node, file File, a Attrs, path string) {
+	n.loc = nil
+	n.attr, n.attrAt, n.guess = a, zeroTime, true
+	if !n.gone {
+		f.touch(n.parent, n.name)
+	}
+	f.begin(n)
+	f.end(n)
+	w := &writer{file: file, refs: 1, read: true, path: path}
+	n.file.writer = w
+	for _, h := range f.handles {
+		if h.n == n {
+			w.refs++
+			f.giveWriter(h, w)
+		}
+	}
+	f.putWriter(n, w)
+}
+
+// uploadAs puts a local file onto the server under another name, in place of what
+// has it, and synced: then it is an ordinary file.
+func (f *FS) uploadAs(ctx context.Context, n *node, loc *local, oldPath, newPath string) error {
+	tmp := temporaryName(newPath)
+	file, a, err := f.upload(ctx, n, loc, tmp)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	times := Attrs{Valid: attrTimes, Atime: n.attr.Atime, Mtime: n.attr.Mtime}
+	f.mu.Unlock()
+	err = file.Setstat(ctx, times)
+	if err == nil {
+		err = file.Sync(ctx)
+		if errors.Is(err, errors.ErrUnsupported) {
+			_, err = file.Flush(ctx)
+		}
+	}
+	if err == nil {
+		err = f.r.Rename(ctx, tmp, newPath)
+	}
+	if err != nil {
+		f.closeFile(file)
+		if rerr := f.r.Remove(ctx, tmp); rerr != nil {
+			f.log.Warn("a temporary name is left over", "path", tmp, "err", rerr)
+		}
+		return f.whyWrite(ctx, err)
+	}
+	f.forgetLocal(newPath)
+	f.leaveStore(loc, oldPath)
+	a.Atime, a.Mtime = times.Atime, times.Mtime
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.becomeRemote(n, file, a, newPath)
+	return nil
+}
