@@ -31,6 +31,9 @@ type Server struct {
 	log  *slog.Logger
 	fuse *fuse.Server
 	ops  operations
+	// share says that smbd is the only user: it asks for no permission but by
+	// doing, and yet has the kernel check one at each change of directory.
+	share bool
 }
 
 // NewServer begins to serve the mount behind dev, which Mount returned here or in
@@ -53,6 +56,7 @@ func newServer(dev *os.File, r vfs.Remote, o Options) (*Server, error) {
 		RawFileSystem: fuse.NewDefaultRawFileSystem(),
 		fs:            vfs.New(r, o.Options),
 		log:           logger,
+		share:         o.SMBNames || o.Symlinks == vfs.SymlinksXSym,
 	}
 	opts := &fuse.MountOptions{
 		Name:                     "sshfs-bridge",
