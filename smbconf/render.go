@@ -32,9 +32,9 @@ func (c Config) render(commented bool) ([]byte, error) {
 func writeSection(b *bytes.Buffer, name string, settings []setting, commented bool) {
 	b.WriteString("\n[" + name + "]\n")
 	for _, s := range settings {
-		if commented && s.why != "" {
+		if commented {
 			b.WriteByte('\n')
-			for _, line := range wrap(s.why, 96) {
+			for _, line := range wrap(s.why+" ("+s.source+")", 96) {
 				b.WriteString("\t# " + line + "\n")
 			}
 		}

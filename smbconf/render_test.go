@@ -94,8 +94,50 @@ func TestRender_commentsChangeNothing(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(section{}, param{})); diff != "" {
 		t.Error(diff)
 	}
-	if n := bytes.Count(commented, []byte("\n\t# ")); n < 30 {
-		t.Errorf("only %d lines of reasons", n)
+	// One reason above each setting of [global] and of the first share.
+	if n, want := bytes.Count(commented, []byte("\n\n\t# ")), len(c.globalSettings())+len(c.shareSettings(c.Shares[0])); n < want-2 {
+		t.Errorf("%d reasons for %d settings", n, want)
+	}
+}
+
+// TestSettings_haveReasons: each says why it is there and where that comes from.
+func TestSettings_haveReasons(t *testing.T) {
+	for _, c := range []Config{guest(Version{4, 24, 0}), password(Version{4, 24, 0})} {
+		for _, s := range append(c.globalSettings(), c.shareSettings(c.Shares[1])...) {
+			if !strings.HasSuffix(s.why, ".") || s.source == "" || strings.HasSuffix(s.source, ".") {
+				t.Errorf("%s: %q (%s)", s.name, s.why, s.source)
+			}
+		}
+	}
+}
+
+// TestRender_versions: each release gets the settings that it knows, and no other
+// difference.
+func TestRender_versions(t *testing.T) {
+	names := func(minor int) map[string]bool {
+		c := guest(Version{4, minor, 0})
+		m := map[string]bool{}
+		for _, s := range append(c.globalSettings(), c.shareSettings(c.Shares[0])...) {
+			m[s.name] = true
+		}
+		return m
+	}
+	since := map[int][]string{
+		22: {"smb3 unix extensions", "smb3 directory leases", "vfs mkdir use tmp name", "fruit:posix_opens", "fruit:ignore_zero_aces"},
+		24: {"fruit:veto_localized"},
+	}
+	before := names(17)
+	for minor := 18; minor <= 25; minor++ {
+		now := names(minor)
+		for _, name := range since[minor] {
+			if before[name] || !now[name] {
+				t.Errorf("%s is not new in 4.%d", name, minor)
+			}
+		}
+		if len(now) != len(before)+len(since[minor]) {
+			t.Errorf("4.%d has %d settings, the one before %d and %d are new", minor, len(now), len(before), len(since[minor]))
+		}
+		before = now
 	}
 }
 
@@ -127,7 +169,7 @@ func TestParse_refusesWhatWeDidNotWrite(t *testing.T) {
 		"an added setting":    text + "\troot preexec = reboot\n",
 		"a removed setting":   strings.Replace(text, "\tguest only = yes\n", "", 1),
 		"a changed setting":   strings.Replace(text, "wide links = no", "wide links = yes", 1),
-		"another mask":        strings.Replace(text, "create mask = 0777", "create mask = 0644", 1),
+		"a mask":              strings.Replace(text, "inherit permissions = yes", "create mask = 0777", 1),
 		"an include":          strings.Replace(text, "[SSHFS Share]", "include = /etc/passwd\n[SSHFS Share]", 1),
 		"no header":           strings.TrimPrefix(text, header),
 		"nothing":             "",

@@ -14,29 +14,29 @@ func (c Config) shareSettings(s Share) []setting {
 }
 
 func (c Config) accessSettings(s Share) []setting {
-	out := []setting{{"path", s.Path, ""}}
+	out := []setting{{"path", s.Path, "The mount, or the hub with all of them.", ours}}
 	if s.Comment != "" {
-		out = append(out, setting{"comment", s.Comment, ""})
+		out = append(out, setting{"comment", s.Comment, "What a list of shares says of it: the remote.", ours})
 	}
-	out = append(out, setting{"browseable", "yes", ""})
+	out = append(out, setting{"browseable", "yes", "Finder lists the shares of a server that it is connected to.", man})
 	if c.Auth == AuthPassword {
 		out = append(out,
-			setting{"guest ok", "no", "The one account, and nobody else."},
-			setting{"guest only", "no", ""},
-			setting{"valid users", c.ForceUser, ""})
+			setting{"guest ok", "no", "The one account, and nobody else.", man},
+			setting{"guest only", "no", "As above.", man},
+			setting{"valid users", c.ForceUser, "As above.", man})
 	} else {
 		out = append(out,
-			setting{"guest ok", "yes", "No login: who may connect is decided by \"hosts allow\"."},
-			setting{"guest only", "yes", ""})
+			setting{"guest ok", "yes", "No login: who may connect is decided by \"hosts allow\".", man},
+			setting{"guest only", "yes", "Whoever he says he is: there is but one account.", man})
 	}
 	return append(out,
-		setting{"read only", yesNo(s.ReadOnly), ""},
-		setting{"force user", c.ForceUser, "Every file belongs to one account, as sshfs shows them with uid= and gid=."},
-		setting{"force group", c.ForceGroup, ""},
-		setting{"create mask", "0777", "The client's mode is passed on; the server's own umask decides."},
-		setting{"directory mask", "0777", ""},
-		setting{"wide links", "no", "A link on the remote must not lead out of the share (CVE-2021-44141 and its kind)."},
-		setting{"follow symlinks", "yes", ""},
+		setting{"read only", yesNo(s.ReadOnly), "As the mount is.", ours},
+		setting{"force user", c.ForceUser, "Every file belongs to one account, as sshfs shows them with uid= and gid=.", man},
+		setting{"force group", c.ForceGroup, "As above.", man},
+		setting{"inherit permissions", "yes", "New files get their folder's read and write bits, new folders its mode: what is private on the server stays so. With masks " +
+			"instead, smbd makes each new file writable for everybody, by a chmod that passes over the server's umask.", measured},
+		setting{"wide links", "no", "A link on the remote must not lead out of the share.", "CVE-2021-44141 and its kind"},
+		setting{"follow symlinks", "yes", "The mount decides what a link looks like, and shows smbd none that leads out; \"no\" has each path checked once more.", measured},
 	)
 }
 
@@ -44,70 +44,69 @@ func (c Config) accessSettings(s Share) []setting {
 // per share.
 func (c Config) macSettings() []setting {
 	out := []setting{
-		{"vfs objects", "catia fruit streams_xattr", "In this order (man vfs_fruit): names a Mac may use and SMB may not, Apple's extension, and named " +
-			"streams in extended attributes. Without a streams module smbd does not offer metadata in listings (source: vfs_fruit.c)."},
-		{"fruit:encoding", "native", "The characters : ? * \" < > | are stored as the user typed them (man vfs_fruit, vfs_catia)."},
-		{"fruit:metadata", "stream", "Finder's metadata and resource forks are streams in extended attributes, which the mount keeps locally: " +
-			"nothing of them reaches the remote."},
-		{"fruit:resource", "stream", ""},
-		{"fruit:time machine", "no", ""},
-		{"fruit:convert_adouble", "no", "Spares an open of ._NAME for every entry of a listing (Samba bug 15378)."},
-		{"readdir_attr:aapl_rsize", "no", "Each of these costs a stat, an open or an access check per entry of a listing (man vfs_fruit)."},
-		{"readdir_attr:aapl_finder_info", "no", ""},
-		{"readdir_attr:aapl_max_access", "no", ""},
+		{"vfs objects", "catia fruit streams_xattr", "In this order: names a Mac may use and SMB may not, Apple's extension, and named " +
+			"streams in extended attributes. Without a streams module smbd does not offer metadata in listings.", manFruit + "; source: vfs_fruit.c"},
+		{"fruit:encoding", "native", "The characters : ? * \" < > | are stored as the user typed them.", manFruit + ", vfs_catia"},
+		{"fruit:metadata", "stream", "Finder's metadata are a stream in an extended attribute, which the mount keeps locally: " +
+			"nothing of it reaches the remote.", manFruit},
+		{"fruit:resource", "stream", "The same for resource forks; \"file\" puts ._NAME files beside the user's.", manFruit},
+		{"fruit:time machine", "no", "A backup wants a disk that does not go away.", ours},
+		{"fruit:convert_adouble", "no", "Spares an open of ._NAME for every entry of a listing, and leaves the server's ._ files as they are.", "Samba bug 15378"},
+		{"readdir_attr:aapl_rsize", "yes", "A listing tells a Mac which files have a resource fork; with \"no\" it says that none has. It costs one question " +
+			"an entry, which the mount answers from memory.", measured},
+		{"readdir_attr:aapl_finder_info", "yes", "The same for labels, icons of one's own, aliases and invisible files.", measured},
+		{"readdir_attr:aapl_max_access", "no", "It would have smbd work out everybody's rights for each entry; here the server's refusal is the answer.", manFruit},
 	}
 	if c.Version.AtLeast(4, 22) {
 		out = append(out,
 			setting{"fruit:posix_opens", "yes", "A Mac may rename and delete what another program has open, as on a local disk (new in 4.24, " +
-				"and in the later releases of 4.22 and 4.23)."},
-			setting{"fruit:ignore_zero_aces", "yes", "macOS 26 sends ACLs without entries, which would take all rights away (Samba bug 15926; " +
-				"releases as above)."},
+				"and in the later releases of 4.22 and 4.23).", manFruit},
+			setting{"fruit:ignore_zero_aces", "yes", "macOS 26 sends ACLs without entries, which would take all rights away (releases as above).", "Samba bug 15926"},
 		)
 	}
 	if c.Version.AtLeast(4, 24) {
-		out = append(out, setting{"fruit:veto_localized", "yes", "Half of a Mac's requests in a large directory look for .localized (new in 4.24; " +
-			"man vfs_fruit)."})
+		out = append(out, setting{"fruit:veto_localized", "yes", "Half of a Mac's requests in a large directory look for .localized (new in 4.24).", manFruit})
 	}
 	return out
 }
 
 func (c Config) attributeSettings() []setting {
 	return []setting{
-		{"store dos attributes", "no", "Spares a getxattr for every entry and a setxattr for every new file (man)."},
-		{"map archive", "no", "Without stored attributes smbd would put them into the execute bits of files on the remote (man)."},
-		{"map hidden", "no", ""},
-		{"map system", "no", ""},
-		{"map readonly", "no", "A mode without the write bit is not a lock: the server says what may be written."},
-		{"ea support", "no", "OS/2 attributes, which a Mac does not use; spares a listxattr per entry (default yes since 4.9; man)."},
+		{"store dos attributes", "no", "Spares a question for every entry and an extended attribute on every new file.", measured},
+		{"map archive", "no", "Without stored attributes smbd would put this one into the execute bits of files on the remote.", man},
+		{"map hidden", "no", "As above.", man},
+		{"map system", "no", "As above.", man},
+		{"map readonly", "no", "A mode without the write bit is not a lock: the server says what may be written.", man},
+		{"ea support", "no", "OS/2's attributes, which a Mac does not use (default yes since 4.9).", man},
 	}
 }
 
 func (c Config) nameSettings() []setting {
 	return []setting{
-		{"case sensitive", "yes", "As the remote is. Otherwise smbd reads the whole directory for every name that does not exist " +
-			"(source: smbd/filename.c)."},
-		{"preserve case", "yes", ""},
-		{"short preserve case", "yes", ""},
-		{"mangled names", "no", "No 8.3 names: a name is what it is."},
+		{"case sensitive", "yes", "As the remote is. Otherwise smbd reads the whole directory for every name that does not exist.",
+			measured + "; source: smbd/filename.c"},
+		{"preserve case", "yes", "Names are stored as they are typed.", man},
+		{"short preserve case", "yes", "Short ones, too.", man},
+		{"mangled names", "no", "No 8.3 names: a name is what it is.", man},
 	}
 }
 
 func (c Config) ioSettings(s Share) []setting {
 	out := []setting{
-		{"oplocks", yesNo(!s.Strict), "A client may cache what it has open, unless the share says that others change it too (cache \"strict\")."},
-		{"level2 oplocks", yesNo(!s.Strict), ""},
-		{"durable handles", "yes", "A Mac that slept takes its open files up again. Needs the next three (man)."},
-		{"posix locking", "no", ""},
-		{"kernel oplocks", "no", ""},
-		{"kernel share modes", "no", ""},
-		{"strict sync", "yes", "A client's flush reaches the server; the mount makes it cheap where nothing is outstanding."},
-		{"strict allocate", "no", "A new size must not be filled with zeros over the network (man)."},
-		{"use sendfile", "no", "A read from a slow remote inside sendfile would hold up the whole smbd process of a Mac."},
-		{"dfree cache time", "30", "In seconds: a Mac asks for the free space all the time."},
+		{"oplocks", yesNo(!s.Strict), "A client may cache what it has open, unless the share says that others change it too (cache \"strict\").", man},
+		{"level2 oplocks", yesNo(!s.Strict), "As above, for several readers.", man},
+		{"durable handles", "yes", "A Mac that slept takes its open files up again. Needs the next three.", man},
+		{"posix locking", "no", "For durable handles. Locks hold between the clients of this smbd; SFTP knows none.", man},
+		{"kernel oplocks", "no", "For durable handles; FUSE has no kernel leases.", man},
+		{"kernel share modes", "no", "For durable handles.", man},
+		{"strict sync", "yes", "A client's flush reaches the server's disk; it is rare, and costs nothing where nothing is outstanding.", measured},
+		{"strict allocate", "no", "A new size must not be filled with zeros over the network.", man},
+		{"use sendfile", "no", "A read from a slow remote inside sendfile would hold up the whole smbd process of a Mac.", man},
+		{"dfree cache time", "30", "In seconds: a Mac asks for the free space all the time.", measured},
 	}
 	if c.Version.AtLeast(4, 22) {
 		out = append(out, setting{"vfs mkdir use tmp name", "no", "Otherwise a new folder is made under another name and renamed: two round trips " +
-			"more (new in 4.22; man)."})
+			"more (new in 4.22).", measured})
 	}
 	return out
 }
