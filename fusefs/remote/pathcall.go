@@ -71,11 +71,9 @@ func run[T any](ctx context.Context, r *Remote, q pathRequest[T]) (T, error) {
 		if err != nil {
 			return zero, q.wrap(err)
 		}
-		var (
-			val T
-			out = notDone
-		)
+		var val T
 		if unknown && q.settle != nil {
+			var out outcome
 			if val, out, err = q.settle(ctx, l.control.client); err == nil && out == done {
 				r.counters.settled.Add(1)
 				return val, nil

@@ -131,7 +131,8 @@ func (c *contract) steps() {
 		{"copy", (*contract).copyOnServer},
 	} {
 		c.t.(*testing.T).Run(s.name, func(t *testing.T) {
-			defer func(outer testing.TB) { c.t = outer }(c.t)
+			outer := c.t
+			defer func() { c.t = outer }()
 			c.t = t
 			s.step(c)
 		})

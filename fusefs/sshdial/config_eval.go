@@ -97,7 +97,7 @@ func (e *evaluator) readAll(files []string, optional bool) error {
 	for {
 		for _, f := range files {
 			err := e.readFile(f, 0, true)
-			if err != nil && !(optional && errors.Is(err, fs.ErrNotExist)) {
+			if err != nil && (!optional || !errors.Is(err, fs.ErrNotExist)) {
 				return err
 			}
 		}
