@@ -186,6 +186,7 @@ func dockerSSHD(t testing.TB, o testenv.SSHDOptions) *testenv.SSHD {
 
 // in is a for a subtest, whose failures are its own.
 func (a *appliance) in(t testing.TB) *appliance {
+	t.Helper()
 	b := *a
 	b.t = t
 	return &b
@@ -213,18 +214,24 @@ func (a *appliance) waitHealthy(deadline time.Duration) {
 
 func (a *appliance) healthy(deadline time.Duration) error {
 	a.t.Helper()
-	for start := time.Now(); ; <-time.After(50 * time.Millisecond) {
-		out, err := a.execTry("sshfs-bridge", "healthcheck")
-		if err == nil {
-			return nil
+	var out string
+	var err error
+	ended := false
+	testenv.Poll(deadline, func() bool {
+		if out, err = a.execTry("sshfs-bridge", "healthcheck"); err == nil {
+			return true
 		}
-		if state, err := dockerTry(a.t, "inspect", "-f", "{{.State.Status}}", a.name); err == nil && strings.TrimSpace(state) == "exited" {
-			return fmt.Errorf("%s has ended", a.name)
-		}
-		if time.Since(start) > deadline {
-			return fmt.Errorf("%s is not healthy after %v: %w\n%s", a.name, deadline, err, out)
-		}
+		state, inspectErr := dockerTry(a.t, "inspect", "-f", "{{.State.Status}}", a.name)
+		ended = inspectErr == nil && strings.TrimSpace(state) == "exited"
+		return ended
+	})
+	switch {
+	case ended:
+		return fmt.Errorf("%s has ended", a.name)
+	case err != nil:
+		return fmt.Errorf("%s is not healthy after %v: %w\n%s", a.name, deadline, err, out)
 	}
+	return nil
 }
 
 // status is what `sshfs-bridge status --json` says. Its exit code is not 0 when

@@ -35,7 +35,7 @@ func TestDocumentsNameTestsThatExist(t *testing.T) {
 	}
 	named := 0
 	// TestKilled* stands for several.
-	name := regexp.MustCompile("\\b(test[A-Z]\\w*|Test[A-Z]\\w*|Benchmark[A-Z]\\w*|Fuzz[A-Z]\\w*)(\\*|\\.\\.\\.)?")
+	name := regexp.MustCompile(`\b(test[A-Z]\w*|Test[A-Z]\w*|Benchmark[A-Z]\w*|Fuzz[A-Z]\w*)(\*|\.\.\.)?`)
 	for _, page := range append(pages, "../README.md") {
 		text, err := os.ReadFile(page)
 		if err != nil {

@@ -30,7 +30,7 @@ func TestSleepAndWake_oneReconnect(t *testing.T) {
 		}
 	}
 	sshd.KillSessions()
-	<-time.After(7 * time.Second) // longer than a keepalive and a watch of the file
+	<-time.After(7 * time.Second) // real time: longer than a keepalive and a watch of the file
 	for _, pid := range asleep {
 		if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
 			t.Fatal(err)

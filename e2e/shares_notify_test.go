@@ -70,7 +70,7 @@ func TestChangesReachClients(t *testing.T) {
 // changeWatch is a client that waits in CHANGE_NOTIFY.
 type changeWatch struct {
 	t    testing.TB
-	said lockedBuffer
+	said testenv.Buffer
 	seen int
 }
 
@@ -116,20 +116,18 @@ func (w *changeWatch) lines() string { return w.said.String() }
 // told waits for a line about name, or for any line where name is "".
 func (w *changeWatch) told(what, name string) {
 	w.t.Helper()
-	deadline := time.Now().Add(40 * time.Second)
-	for {
+	found := testenv.Poll(40*time.Second, func() bool {
 		all := w.lines()
 		lines := bufio.NewScanner(strings.NewReader(all[w.seen:]))
 		for lines.Scan() {
 			if name == "" || strings.HasSuffix(lines.Text(), " "+name) {
 				w.seen = len(all)
-				return
+				return true
 			}
 		}
-		if time.Now().After(deadline) {
-			w.t.Errorf("%s: not told; %q", what, all)
-			return
-		}
-		<-time.After(10 * time.Millisecond)
+		return false
+	})
+	if !found {
+		w.t.Errorf("%s: not told; %q", what, w.lines())
 	}
 }

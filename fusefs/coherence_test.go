@@ -96,8 +96,7 @@ func TestOpenSeesTheLatest(t *testing.T) {
 			}
 			want := write(0)
 			wantFile(t, m.path("f"), want)
-			// Attributes are trusted for two seconds by an open.
-			time.Sleep(2100 * time.Millisecond)
+			time.Sleep(2100 * time.Millisecond) // real time: an open trusts attributes for two seconds
 			for i := 1; i < 3; i++ {
 				want = write(i)
 				got := readFile(t, m.path("f"))

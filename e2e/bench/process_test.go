@@ -118,11 +118,8 @@ func (p *process) end(patience time.Duration) error {
 // kill ends the family at once and returns what it was.
 func (p *process) kill() []string {
 	var was []string
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {
+	testenv.Poll(5*time.Second, func() bool {
 		pids := p.family()
-		if len(pids) == 0 {
-			break
-		}
 		for _, pid := range pids {
 			cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 			if text := strings.ReplaceAll(string(cmdline), "\x00", " "); !slices.Contains(was, text) {
@@ -130,8 +127,8 @@ func (p *process) kill() []string {
 			}
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
-		<-time.After(5 * time.Millisecond)
-	}
+		return len(pids) == 0
+	})
 	select {
 	case <-p.done:
 	case <-time.After(5 * time.Second):

@@ -96,7 +96,7 @@ func (r *report) noteLoad(when string) {
 		l.Avg1, _ = strconv.ParseFloat(f[0], 64)
 	}
 	busy, all := cpuTimes()
-	<-time.After(time.Second)
+	<-time.After(time.Second) // real time: over which the load is measured
 	busy2, all2 := cpuTimes()
 	l.Busy = math.Round(100*(busy2-busy)/max(1, all2-all)) / 100
 	r.Loads = append(r.Loads, l)

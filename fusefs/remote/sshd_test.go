@@ -153,7 +153,7 @@ func TestSSHD_killedAndRestarted(t *testing.T) {
 	x := newReal(t, testenv.SSHDOptions{}, quick())
 	x.disturbed(realBulk, func() {
 		x.sshd.Stop()
-		time.Sleep(300 * time.Millisecond)
+		time.Sleep(300 * time.Millisecond) // real time: for which the server is away
 		x.sshd.Start()
 	})
 	if s := x.Status(); s.Counters.Reconnects == 0 || s.Counters.Resumed == 0 {
@@ -247,7 +247,7 @@ func (x *real) silence(span, pause time.Duration) {
 		if d := time.Since(start); d > 7*time.Second {
 			x.t.Errorf("an operation on a path took %v", d)
 		}
-		time.Sleep(pause)
+		time.Sleep(pause) // real time: between two looks
 	}
 	x.proxy.ResumeBoth()
 }
@@ -259,7 +259,7 @@ func TestSSHD_hostKeyChanged(t *testing.T) {
 	x.sshd.Start()
 	testenv.Eventually(t, 10*time.Second, "state down", func() bool { return x.Status().State == remote.StateDown })
 	dials := x.dials.Load()
-	time.Sleep(500 * time.Millisecond)
+	time.Sleep(500 * time.Millisecond) // real time: of many back-offs, in which nothing may happen
 	if n := x.dials.Load(); n != dials {
 		t.Errorf("%d dials after the refusal", n-dials)
 	}

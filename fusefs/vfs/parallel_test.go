@@ -37,14 +37,16 @@ func TestEverythingAtOnce(t *testing.T) {
 		defer close(done)
 		wg.Wait()
 	}()
-	for range 20 {
+	limit := time.After(60 * time.Second)
+	for working := true; working; {
 		g.Refresh()
-		time.Sleep(5 * time.Millisecond)
-	}
-	select {
-	case <-done:
-	case <-time.After(60 * time.Second):
-		t.Fatal("something waits for ever")
+		select {
+		case <-done:
+			working = false
+		case <-time.After(5 * time.Millisecond):
+		case <-limit:
+			t.Fatal("something waits for ever")
+		}
 	}
 	g.must(g.Drain(g.ctx))
 	g.Refresh()

@@ -22,7 +22,7 @@ func TestLinkDown(t *testing.T) {
 	known, dir := g.lookup(g.root, "known"), g.lookup(g.root, "dir")
 	g.srv.Stall()
 	g.srv.Break()
-	time.Sleep(300 * time.Millisecond) // the attributes are too old by now
+	time.Sleep(300 * time.Millisecond) // real time: the attributes are too old by now
 
 	if a, _, err := g.GetAttr(g.ctx, known); err != nil || a.Size != 7 {
 		t.Errorf("stat of a known file: %v %v", a, err)
