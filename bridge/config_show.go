@@ -56,7 +56,7 @@ func mountYAML(m Mount) yaml.MapSlice {
 		{Key: "ssh_options", Value: m.SSHOptions}, {Key: "agent_socket", Value: m.AgentSocket},
 		{Key: "ssh_dir", Value: m.SSHDir}, {Key: "read_only", Value: m.ReadOnly}, {Key: "uid", Value: m.UID},
 		{Key: "gid", Value: m.GID}, {Key: "remote_ids", Value: m.RemoteIDs}, {Key: "cache", Value: m.Cache},
-		{Key: "symlinks", Value: m.Symlinks}, {Key: "on_demand", Value: m.OnDemand}, {Key: "idle_seconds", Value: m.IdleSeconds},
+		{Key: "symlinks", Value: m.Symlinks}, {Key: "mac_files", Value: m.MacFiles}, {Key: "on_demand", Value: m.OnDemand}, {Key: "idle_seconds", Value: m.IdleSeconds},
 	} {
 		if !isEmpty(kv.Value) {
 			out = append(out, kv)

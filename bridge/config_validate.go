@@ -114,6 +114,9 @@ func CheckSpec(m api.MountSpec) []api.Problem {
 	if m.Symlinks != "" {
 		add("symlinks", pick(m.Symlinks, symlinkModes, &s))
 	}
+	if m.MacFiles != "" {
+		add("mac_files", pick(m.MacFiles, macFiles, &s))
+	}
 	if m.RemoteIDs && (m.UID != nil || m.GID != nil) {
 		add("remote_ids", fmt.Errorf("uid and gid have no meaning where the remote's own owners are shown"))
 	}

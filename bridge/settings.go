@@ -67,6 +67,7 @@ func mountSettings() []mountSetting {
 		{key: "remote_ids", set: func(m *api.MountSpec, v []string) error { return parseBool(v[0], &m.RemoteIDs) }},
 		{key: "cache", set: mountOneOf(func(m *api.MountSpec) *string { return &m.Cache }, cacheModes...)},
 		{key: "symlinks", set: mountOneOf(func(m *api.MountSpec) *string { return &m.Symlinks }, symlinkModes...)},
+		{key: "mac_files", set: mountOneOf(func(m *api.MountSpec) *string { return &m.MacFiles }, macFiles...)},
 		{key: "on_demand", set: func(m *api.MountSpec, v []string) error { return parseBool(v[0], &m.OnDemand) }},
 		{key: "idle_seconds", set: func(m *api.MountSpec, v []string) error { return parseInt(v[0], 0, 365*86400, &m.IdleSeconds) }},
 	}
@@ -75,6 +76,7 @@ func mountSettings() []mountSetting {
 var (
 	cacheModes   = []string{"default", "strict", "off"}
 	symlinkModes = []string{"xsym", "resolve", "contained", "raw", "follow", "transform", "transform-contained"}
+	macFiles     = []string{api.MacFilesLocal, api.MacFilesServer}
 )
 
 // Set gives the setting called key (as in a file: "smb.ports") new values.

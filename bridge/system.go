@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"sshfs-bridge/bridge/api"
@@ -105,7 +106,7 @@ func (r *realSystem) start(ctx context.Context, m Mount, dev *os.File, interacti
 	// A worker ends when it is told to, after what was written has landed; the
 	// end of ctx must not kill it.
 	p, err := worker.Start(context.WithoutCancel(ctx), worker.StartOptions{
-		Exe: r.s.o.Exe, Dev: dev, Spec: spec, Credential: cred,
+		Exe: r.s.o.Exe, Dev: dev, Spec: spec, Credential: cred, Metadata: r.s.metadataOf(&c, m),
 		Logger: r.s.log.With("mount", m.Name), OnEvent: onEvent,
 	})
 	if err != nil {
@@ -122,6 +123,12 @@ func resolveSpec(m api.MountSpec, c *Config) api.MountSpec {
 	}
 	if m.Cache == "" {
 		m.Cache = "default"
+	}
+	if m.MacFiles == "" {
+		m.MacFiles = api.MacFilesServer
+		if m.Mountpoint == "" || m.Mountpoint == c.Hub || strings.HasPrefix(m.Mountpoint, c.Hub+"/") {
+			m.MacFiles = api.MacFilesLocal
+		}
 	}
 	if m.Symlinks == "" {
 		m.Symlinks = "xsym"

@@ -42,6 +42,10 @@ type MountSpec struct {
 	// tree made relative) or "transform-contained"; empty is "xsym" for a share
 	// and "contained" for a drop-in.
 	Symlinks string `json:"symlinks,omitempty"`
+	// MacFiles says where a Mac's own files (.DS_Store and its like) go: "local",
+	// into the mount's local metadata, or "server", as any other file. Empty is
+	// "local" where smbd shares the mount, and "server" elsewhere.
+	MacFiles string `json:"mac_files,omitempty"`
 	// Mountpoint puts the mount somewhere other than in the hub. Such a
 	// mount has no share of its own, and it is not kept over a restart.
 	Mountpoint string `json:"mountpoint,omitempty"`
@@ -50,6 +54,12 @@ type MountSpec struct {
 	OnDemand    bool `json:"on_demand,omitempty"`
 	IdleSeconds int  `json:"idle_seconds,omitempty"`
 }
+
+// The values of MountSpec.MacFiles.
+const (
+	MacFilesLocal  = "local"
+	MacFilesServer = "server"
+)
 
 // State is where a mount stands.
 type State string

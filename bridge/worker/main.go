@@ -14,16 +14,19 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sshfs-bridge/bridge/api"
 	"sshfs-bridge/bridge/confine"
 	"sshfs-bridge/fusefs"
 	"sshfs-bridge/fusefs/remote"
 	"sshfs-bridge/fusefs/vfs"
+	"sshfs-bridge/fusefs/vfs/localmeta"
 )
 
 // The descriptors that Start passes.
 const (
-	fdDevice  = 3
-	fdControl = 4
+	fdDevice   = 3
+	fdControl  = 4
+	fdMetadata = 5 // and the next two
 )
 
 const (
@@ -34,6 +37,8 @@ const (
 	// closeTimeout is the same for a mount that was unmounted: nobody is in a
 	// hurry, and close(2) returned already only for what has landed.
 	closeTimeout = 30 * time.Second
+	// metadataWait is how long a worker that is ending may keep the store.
+	metadataWait = 10 * time.Second
 	// specTimeout is how long the starter may take to say what to do.
 	specTimeout = 10 * time.Second
 )
@@ -138,6 +143,13 @@ func serve(ctx context.Context, dev *os.File, control *link, spec Spec) error {
 		return err
 	}
 	options.OnRemoteChange = s.remoteChanged
+	if options.Local, err = openMetadata(spec, logger); err != nil {
+		dev.Close()
+		return err
+	}
+	if options.Local != nil {
+		s.remarks = options.Local.Notes()
+	}
 	r := remote.New(remote.Options{
 		Dialer: s.dialer, Root: s.dialer.root(), OnDemand: spec.Mount.OnDemand,
 		IdleAfter: time.Duration(spec.Mount.IdleSeconds) * time.Second,
@@ -182,6 +194,18 @@ func serve(ctx context.Context, dev *os.File, control *link, spec Spec) error {
 	}
 }
 
+// openMetadata opens the store that the starter gave, nil when it gave none. One
+// that another worker of the same mount still has is waited for.
+func openMetadata(spec Spec, logger *slog.Logger) (*localmeta.Store, error) {
+	if !spec.Metadata {
+		return nil, nil
+	}
+	for fd := fdMetadata; fd < fdMetadata+3; fd++ {
+		unix.CloseOnExec(fd)
+	}
+	return localmeta.Open(localmeta.Options{Files: localmeta.FilesOf(fdMetadata), Logger: logger, LockWait: metadataWait})
+}
+
 func closeRemote(ctx context.Context, r *remote.Remote, timeout time.Duration, logger *slog.Logger) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -202,6 +226,7 @@ func filesystemOptions(spec Spec, logger *slog.Logger) (fusefs.Options, error) {
 	}
 	o := fusefs.Options{Options: vfs.Options{
 		ReadOnly: spec.Mount.ReadOnly, Cache: cache, Symlinks: links, CacheBytes: spec.CacheBytes, Logger: logger,
+		LocalNames: spec.Mount.MacFiles == api.MacFilesLocal,
 	}}
 	if !spec.Mount.RemoteIDs {
 		o.UID, o.GID = spec.Mount.UID, spec.Mount.GID

@@ -29,6 +29,9 @@ type session struct {
 	remote *remote.Remote
 	server *fusefs.Server
 
+	// remarks are told with the notes on the settings.
+	remarks []string
+
 	// ending says that what the remote's state becomes concerns nobody: it is
 	// being closed.
 	ending atomic.Bool
@@ -105,7 +108,7 @@ func (s *session) run(ctx context.Context) {
 
 // connectFirst dials, unless the first use shall do so, and tells how it went.
 func (s *session) connectFirst(ctx context.Context) {
-	if notes := s.dialer.notes(); len(notes) > 0 {
+	if notes := append(s.remarks, s.dialer.notes()...); len(notes) > 0 {
 		s.tell(report{Notes: notes})
 	}
 	if s.spec.Mount.OnDemand && !s.spec.Interactive {

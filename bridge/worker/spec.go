@@ -22,6 +22,9 @@ type Spec struct {
 	LogLevel slog.Level `json:"log_level"`
 	// CacheBytes bounds the data cache; 0 is the filesystem's default.
 	CacheBytes int64 `json:"cache_bytes,omitempty"`
+	// Metadata says that descriptors 5 to 7 are the files of the mount's local
+	// metadata; Start sets it.
+	Metadata bool `json:"metadata,omitempty"`
 	// Interactive says that a person answers questions during the first
 	// connection. Without it a login that needs one is StateNeedsLogin.
 	Interactive bool `json:"interactive,omitempty"`

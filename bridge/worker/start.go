@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"sshfs-bridge/bridge/confine"
+	"sshfs-bridge/fusefs/vfs/localmeta"
 )
 
 // Credential is who a worker runs as. It has no capability, whoever it is.
@@ -30,6 +31,9 @@ type StartOptions struct {
 	Dev *os.File
 	// Spec is the mount to serve.
 	Spec Spec
+	// Metadata are the files in which it keeps what the server does not; nil
+	// keeps that in memory. Start takes them over and closes them in every case.
+	Metadata *localmeta.Files
 	// Credential is who the worker runs as; nil is the caller.
 	Credential *Credential
 	// Detached starts a worker that can outlive its starter: it is in a
@@ -64,6 +68,10 @@ type startOrder struct {
 // Go means with the process, unless that thread's goroutine was locked to it.
 func Start(ctx context.Context, o StartOptions) (*Process, error) {
 	defer o.Dev.Close()
+	if o.Metadata != nil {
+		defer o.Metadata.Close()
+	}
+	o.Spec.Metadata = o.Metadata != nil
 	if err := context.Cause(ctx); err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
@@ -98,6 +106,9 @@ func Start(ctx context.Context, o StartOptions) (*Process, error) {
 	cmd.Dir = "/"
 	cmd.Env = append(append(inherited(), o.Env...), envStart+"="+string(become))
 	cmd.ExtraFiles = []*os.File{o.Dev, theirs}
+	if o.Metadata != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, o.Metadata.List()...)
+	}
 	cmd.Stderr = stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if o.Detached {

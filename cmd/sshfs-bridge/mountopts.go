@@ -98,6 +98,8 @@ func applyOne(spec *api.MountSpec, o string) error {
 		spec.ProxyJump = value
 	case "idmap", "umask", "fsname", "subtype", "max_read", "cache_timeout", "dcache_timeout":
 		// What they tune is done by other means here.
+	case "mac_files":
+		spec.MacFiles = value
 	case "cache":
 		if value == "no" {
 			spec.Cache = "off"

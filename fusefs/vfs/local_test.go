@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,11 +20,11 @@ func newLocalRig(t *testing.T, dir string, o Options, c testenv.CountOptions) *r
 	t.Helper()
 	o.LocalNames, o.Symlinks = true, SymlinksXSym
 	if dir != "" {
-		f, err := os.Open(dir)
+		f, err := localmeta.OpenFiles(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if o.Local, err = localmeta.Open(localmeta.Options{Dir: f}); err != nil {
+		if o.Local, err = localmeta.Open(localmeta.Options{Files: f}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -352,9 +351,9 @@ func TestLocalFilesLast(t *testing.T) {
 	g.must(err)
 	g.FS.Close()
 
-	f, err := os.Open(store)
+	f, err := localmeta.OpenFiles(store)
 	g.must(err)
-	local, err := localmeta.Open(localmeta.Options{Dir: f})
+	local, err := localmeta.Open(localmeta.Options{Files: f})
 	g.must(err)
 	g.FS = New(FromRemote(g.r), Options{Local: local, LocalNames: true})
 	t.Cleanup(g.FS.Close)

@@ -30,7 +30,7 @@
 //     or not at all.
 //   - Applying a record to the same state gives the same state, numbers of
 //     entries included; what the bounds refuse never becomes a record.
-//   - A store that cannot be read is set aside under another name, once, and
+//   - A store that cannot be read is set aside (a copy under another name), and
 //     an empty one takes its place (Store.Notes).
 //   - Only one process has a store open (flock on the bbolt file).
 //

@@ -162,11 +162,10 @@ func step(t *testing.T, r *rand.Rand, s *Store, m model, paths []string) string 
 
 func openAt(t *testing.T, dir string, o Options) *Store {
 	t.Helper()
-	f, err := os.Open(dir)
-	if err != nil {
+	var err error
+	if o.Files, err = OpenFiles(dir); err != nil {
 		t.Fatal(err)
 	}
-	o.Dir = f
 	s, err := Open(o)
 	if err != nil {
 		t.Fatal(err)

@@ -17,9 +17,9 @@ import (
 
 // Options is what a store is made of.
 type Options struct {
-	// Dir is the directory that the store has for itself; the store closes it. Nil
-	// keeps everything in memory, until Close.
-	Dir *os.File
+	// Files are the store's; it closes them, also when Open fails. Nil keeps
+	// everything in memory, until Close.
+	Files *Files
 	// MaxBytes bounds names and contents of all that is kept (256 MiB).
 	MaxBytes int64
 	// CommitEvery is the longest that a change waits for its commit (2 s).
@@ -60,21 +60,18 @@ var generationKey = []byte("generation")
 func Open(o Options) (*Store, error) {
 	o = o.withDefaults()
 	s := &Store{o: o, log: o.Logger, wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
-	if o.Dir != nil {
-		s.dir = &dir{o.Dir}
-	}
 	err := s.load()
-	if errors.Is(err, errDamaged) && s.dir != nil {
+	if errors.Is(err, errDamaged) && o.Files != nil {
 		s.note(err)
-		s.closeFiles()
-		if err = s.dir.setAside(); err == nil {
+		s.closeDB()
+		if err = o.Files.setAside(); err == nil {
 			err = s.load()
 		}
 	}
 	if err != nil {
-		s.closeFiles()
-		if o.Dir != nil {
-			o.Dir.Close()
+		s.closeDB()
+		if o.Files != nil {
+			o.Files.Close()
 		}
 		return nil, fmt.Errorf("open the local metadata: %w", err)
 	}
@@ -84,8 +81,8 @@ func Open(o Options) (*Store, error) {
 
 // note keeps what a person should know.
 func (s *Store) note(err error) {
-	s.notes = append(s.notes, fmt.Sprintf("what was kept locally of this mount (Finder tags, resource forks, .DS_Store) could not be read (%v): it was set aside as %s, and begins anew", err, dbFile+damaged))
-	s.log.Error("local metadata set aside", "err", err, "path", dbFile+damaged)
+	s.notes = append(s.notes, fmt.Sprintf("what was kept locally of this mount (Finder tags, resource forks, .DS_Store) could not be read (%v): it was set aside as %s, and begins anew", err, damagedFile))
+	s.log.Error("local metadata set aside", "err", err, "path", damagedFile)
 }
 
 // load opens the files and brings the tables up to the journal's end.
@@ -103,16 +100,10 @@ func (s *Store) load() (err error) {
 	if b := s.t.b[tabInfo].Get(generationKey); len(b) == 8 {
 		s.gen = binary.BigEndian.Uint64(b)
 	}
-	if s.dir == nil {
+	if s.o.Files == nil {
 		return nil
 	}
-	if s.journal == nil {
-		f, err := s.dir.open(journalFile, os.O_RDWR|os.O_CREATE, 0o600)
-		if err != nil {
-			return err
-		}
-		s.journal = &journal{f: f}
-	}
+	s.journal = &journal{f: s.o.Files.Journal}
 	if err := s.journal.read(s.gen, s.t.apply); err != nil {
 		return damage(err)
 	}
@@ -128,13 +119,13 @@ func damage(err error) error { return fmt.Errorf("%w: %w", errDamaged, err) }
 func (s *Store) openDB() error {
 	o := &bbolt.Options{
 		Timeout: s.o.LockWait, NoStatistics: true, FreelistType: bbolt.FreelistMapType,
-		OpenFile: func(name string, flag int, mode fs.FileMode) (*os.File, error) {
-			if s.dir == nil {
+		OpenFile: func(string, int, fs.FileMode) (*os.File, error) {
+			if s.o.Files == nil {
 				return memoryFile()
 			}
-			return s.dir.open(name, flag, mode)
+			return again(s.o.Files.DB)
 		},
-		NoSync: s.dir == nil, NoGrowSync: s.dir == nil,
+		NoSync: s.o.Files == nil, NoGrowSync: s.o.Files == nil,
 	}
 	db, err := bbolt.Open(dbFile, 0o600, o)
 	switch {
@@ -181,7 +172,7 @@ func (s *Store) guard(err *error) func() {
 	}
 }
 
-func (s *Store) closeFiles() {
+func (s *Store) closeDB() {
 	// A transaction over a damaged file may not even end.
 	var err error
 	func() {
@@ -196,16 +187,13 @@ func (s *Store) closeFiles() {
 	if err != nil {
 		s.log.Debug("local metadata not closed", "err", err)
 	}
-	if s.journal != nil {
-		s.journal.f.Close()
-	}
 	s.tx, s.db, s.journal = nil, nil, nil
 }
 
-// Memory opens a store that keeps everything in memory; Dir is ignored. Where not
+// Memory opens a store that keeps everything in memory; Files is ignored. Where not
 // even that is possible, which is logged, every change of it is EIO.
 func Memory(o Options) *Store {
-	o.Dir = nil
+	o.Files = nil
 	s, err := Open(o)
 	if err == nil {
 		return s

@@ -31,7 +31,6 @@ const (
 type Store struct {
 	o     Options
 	log   *slog.Logger
-	dir   *dir // nil in memory
 	notes []string
 
 	wake chan struct{} // something waits for a commit
@@ -90,9 +89,12 @@ func (s *Store) Close() error {
 			err = s.commit()
 		}()
 	}
-	s.closeFiles()
-	if s.dir != nil {
-		s.dir.f.Close()
+	s.closeDB()
+	if s.o.Files != nil {
+		if s.broken != nil {
+			err = errors.Join(err, s.o.Files.setAside())
+		}
+		s.o.Files.Close()
 	}
 	if err != nil {
 		return fmt.Errorf("close the local metadata: %w", err)
@@ -151,17 +153,11 @@ func (s *Store) do(fn func() error) (err error) {
 	return err
 }
 
-// fail gives the store up: the next worker begins with a new one.
+// fail gives the store up. Close sets it aside; where it does not come to that,
+// the next Open finds the damage.
 func (s *Store) fail(err error) {
 	s.broken = err
-	if s.dir == nil {
-		s.log.Error("local metadata lost", "err", err)
-		return
-	}
-	if aside := s.dir.setAside(); aside != nil {
-		err = errors.Join(err, aside)
-	}
-	s.log.Error("local metadata set aside; attributes of files are not kept until this mount is made anew", "err", err, "path", dbFile+damaged)
+	s.log.Error("local metadata cannot be read any more; none are kept until this mount is made anew", "err", err)
 }
 
 // change records and applies r, which may need so many bytes more.
