@@ -43,6 +43,7 @@ type DiagnoseOptions struct {
 	Client      *client.Client // of the running supervisor, if there is one
 	Remotes     []string       // to look at instead of the mounts, by their names too
 	Speed       bool           // measure the throughput of Remotes, some seconds each
+	Progress    func(string)   // hears of what takes a while; nil tells nobody
 }
 
 // Diagnose looks at the machine, the supervisor and the remotes. It changes

@@ -97,9 +97,9 @@ func numbers(ns []int) []string {
 	return out
 }
 
-// newLogger logs as the configuration says.
-func newLogger(w io.Writer, c *bridge.Config) *slog.Logger {
-	o := &slog.HandlerOptions{Level: c.LogLevel}
+// newLogger logs as the configuration says, from level on.
+func newLogger(w io.Writer, c *bridge.Config, level slog.Leveler) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level}
 	if c.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}
@@ -133,8 +133,10 @@ func runServe(ctx context.Context, g *global, o *configOptions) error {
 	if err != nil {
 		return err
 	}
+	level := &slog.LevelVar{}
+	level.Set(c.LogLevel)
 	s, err := bridge.New(bridge.Options{
-		Config: c, Reload: o.load, Logger: newLogger(g.stderr, &c), Version: buildVersion(), ReapOrphans: true,
+		Config: c, Reload: o.load, Logger: newLogger(g.stderr, &c, level), Level: level, Version: buildVersion(), ReapOrphans: true,
 		ServiceManager: bridge.ServiceManagerFromEnv(),
 		Tell:           func(text string) { g.printf("%s\n", text) },
 	})

@@ -1,16 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"sshfs-bridge/bridge/api"
 )
@@ -25,8 +22,16 @@ func newStatusCommand(g *global) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status [NAME]",
 		Short: "Show how everything is",
-		Long: `status shows smbd and every mount: state, since when, round-trip time, traffic,
-and what to do where something is wrong.
+		Long: `status shows smbd and every mount, and what to do where something is wrong:
+
+  STATE     up, idle, degraded, needs-login, ... (see docs/cli.md)
+  SINCE     how long it has been in that state
+  RTT       round-trip time to the server
+  READING   what programs read during the last second, WRITING what they wrote
+  HITS      reads that memory answered
+  WAITING   operations without an answer yet, and since when the first one waits
+  PENDING   written and not yet acknowledged by the server
+  KEPT      file data in memory
 
 EXIT STATUS
   0  everything is as it should be
@@ -43,46 +48,22 @@ EXIT STATUS
 }
 
 func runStatus(ctx context.Context, g *global, o statusOptions, names []string) error {
-	st, err := g.status(ctx, names)
-	if err != nil {
+	if !o.watch {
+		st, err := g.status(ctx, names)
+		if err != nil {
+			return err
+		}
+		if g.json {
+			err = g.printJSON(st)
+		} else {
+			err = showStatus(g.stdout, st, time.Now(), colourful(g.stdout))
+		}
+		if err == nil && st.Degraded() {
+			err = &codeError{code: exitDegraded}
+		}
 		return err
 	}
-	if !o.watch {
-		if err := g.showStatus(g.stdout, st, nil, 0); err != nil {
-			return err
-		}
-		if st.Degraded() {
-			return &codeError{code: exitDegraded}
-		}
-		return nil
-	}
-	tick := time.NewTicker(max(o.every, 100*time.Millisecond))
-	defer tick.Stop()
-	var before *api.Status
-	for lines := 0; ; {
-		var b bytes.Buffer
-		if err := g.showStatus(&b, st, before, o.every); err != nil {
-			return err
-		}
-		if !g.json && lines > 0 && isTerminal(g.stdout) {
-			g.printf("\x1b[%dA\x1b[J", lines)
-		}
-		g.printf("%s", b.String())
-		lines = bytes.Count(b.Bytes(), []byte("\n"))
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil
-		}
-		last := st
-		before = &last
-		if st, err = g.status(ctx, names); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
-		}
-	}
+	return g.watchStatus(ctx, o, names)
 }
 
 // status is the whole, or with one mount only.
@@ -96,11 +77,8 @@ func (g *global) status(ctx context.Context, names []string) (api.Status, error)
 	return st, err
 }
 
-func (g *global) showStatus(w io.Writer, st api.Status, before *api.Status, every time.Duration) error {
-	if g.json {
-		return g.printJSON(st)
-	}
-	now := time.Now()
+// showStatus writes the status for people, as of now.
+func showStatus(w io.Writer, st api.Status, now time.Time, colours bool) error {
 	fmt.Fprintf(w, "supervisor  up %s, pid %d, version %s\n", ago(st.Since, now), st.PID, st.Version)
 	fmt.Fprintf(w, "smbd        %s%s\n", smbLine(st.SMB, now), cause(st.SMB.Cause))
 	if len(st.SMB.Refused) > 0 {
@@ -116,9 +94,11 @@ func (g *global) showStatus(w io.Writer, st api.Status, before *api.Status, ever
 		fmt.Fprintf(w, "mounts      none: add one with `sshfs-bridge mount [USER@]HOST[:PATH]`\n")
 		return nil
 	}
-	rows := [][]string{{"\nNAME", "STATE", "SINCE", "RTT", "READ", "WRITTEN", "PENDING", "CACHE", "RESTARTS", "REMOTE"}}
+	paint := painter(colours)
+	rows := [][]string{{"\nNAME", paint("STATE", plain), "SINCE", "RTT", "READING", "WRITING", "HITS", "WAITING", "PENDING", "KEPT", "RESTARTS", "REMOTE"}}
 	for _, m := range st.Mounts {
-		rows = append(rows, append([]string{m.Name, string(m.State), ago(m.Since, now)}, append(traffic(m, before, every), fmt.Sprint(m.Restarts), m.Remote)...))
+		row := []string{m.Name, paint(string(m.State), stateColour(m.State)), ago(m.Since, now)}
+		rows = append(rows, append(append(row, traffic(m.Traffic)...), fmt.Sprint(m.Restarts), m.Remote))
 	}
 	if err := table(w, rows); err != nil {
 		return err
@@ -150,21 +130,10 @@ func cause(c string) string {
 	return ": " + c
 }
 
-// traffic are the columns of a mount's counters: totals, or what went through
-// since the last look.
-func traffic(m api.MountStatus, before *api.Status, every time.Duration) []string {
-	t := m.Traffic
-	if t == nil {
-		return []string{"-", "-", "-", "-", "-"}
-	}
-	read, written := size(t.ReadBytes), size(t.WriteBytes)
-	if before != nil && every > 0 {
-		for _, b := range before.Mounts {
-			if b.Name == m.Name && b.Traffic != nil && t.ReadBytes >= b.Traffic.ReadBytes && t.WriteBytes >= b.Traffic.WriteBytes {
-				read = rate(t.ReadBytes-b.Traffic.ReadBytes, every)
-				written = rate(t.WriteBytes-b.Traffic.WriteBytes, every)
-			}
-		}
+// traffic are the columns of what a worker counted, as of now.
+func traffic(t *api.TrafficStats) []string {
+	if t == nil { // the worker is being started, or does not answer
+		return []string{"-", "-", "-", "-", "-", "-", "-"}
 	}
 	hits := "-"
 	if n := t.CacheHits + t.CacheMisses; n > 0 {
@@ -172,14 +141,30 @@ func traffic(m api.MountStatus, before *api.Status, every time.Duration) []strin
 	}
 	rtt := "-"
 	if t.RTTSeconds > 0 {
-		rtt = time.Duration(t.RTTSeconds * float64(time.Second)).Round(10 * time.Microsecond).String()
+		rtt = seconds(t.RTTSeconds).Round(10 * time.Microsecond).String()
 	}
-	return []string{rtt, read, written, size(t.PendingBytes), hits}
+	waiting := "-"
+	if t.Waiting > 0 {
+		waiting = fmt.Sprint(t.Waiting)
+		if oldest := seconds(t.OldestWaitSeconds); oldest >= time.Second {
+			waiting += " (" + short(oldest) + ")"
+		}
+	}
+	return []string{rtt, rate(t.ReadRate), rate(t.WriteRate), hits, waiting, size(t.PendingBytes), size(t.CacheBytes)}
 }
 
-func rate(n uint64, every time.Duration) string {
-	return size(uint64(float64(n)/every.Seconds())) + "/s"
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// rate is bytes a second for people, "-" where nothing moves.
+func rate(n float64) string {
+	if n < 1 {
+		return "-"
+	}
+	return size(uint64(n)) + "/s"
 }
+
+// lastErrorFor is how long an error that is over is still told.
+const lastErrorFor = time.Hour
 
 // advice says why a mount is not up and what to do.
 func advice(m api.MountStatus, now time.Time) []string {
@@ -195,10 +180,11 @@ func advice(m api.MountStatus, now time.Time) []string {
 	case m.NextAttempt != nil:
 		out = append(out, fmt.Sprintf("attempt %d in %s", m.Attempts+1, short(m.NextAttempt.Sub(now))))
 	}
+	if t := m.Traffic; t != nil && t.OldestWaitSeconds >= 5 {
+		out = append(out, fmt.Sprintf("an operation has been waiting for %s", short(seconds(t.OldestWaitSeconds))))
+	}
+	if at := m.LastErrorAt; m.Cause == "" && at != nil && now.Sub(*at) < lastErrorFor {
+		out = append(out, fmt.Sprintf("last error, %s ago: %s", ago(*at, now), m.LastError))
+	}
 	return out
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -19,7 +19,11 @@ func serveFake(tb testing.TB, dir string) (socket string) {
 	up := api.MountStatus{
 		Name: "media", Remote: "alice@nas:/srv/media", Mountpoint: "/run/sshfs-bridge/mnt/media", Share: "media",
 		URL: "smb://guest:@127.0.0.1:10445/media", Source: api.SourceCommand, State: api.StateUp, Since: since, WorkerPID: 42,
-		Traffic: &api.TrafficStats{RTTSeconds: 0.0204, ReadBytes: 5 << 20, CacheHits: 3, CacheMisses: 1},
+		Traffic: &api.TrafficStats{
+			RTTSeconds: 0.0204, ReadBytes: 5 << 20, CacheHits: 3, CacheMisses: 1, ReadRate: 3 << 20, CacheBytes: 7 << 20, PendingBytes: 2 << 10,
+			Waiting: 2, OldestWaitSeconds: 12,
+		},
+		LastError: "connection reset", LastErrorAt: &since,
 	}
 	down := api.MountStatus{
 		Name: "logs", Remote: "web1:/var/log", Mountpoint: "/run/sshfs-bridge/mnt/logs", Share: "logs",
@@ -45,18 +49,28 @@ func serveFake(tb testing.TB, dir string) (socket string) {
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, status) })
 	mux.HandleFunc("GET /v1/mounts", func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, api.MountList{Mounts: status.Mounts}) })
 	mux.HandleFunc("GET /v1/mounts/{name}", func(w http.ResponseWriter, r *http.Request) {
-		if r.PathValue("name") != "media" {
+		switch r.PathValue("name") {
+		case "media":
+			answer(w, 200, up)
+		case "slow":
+			answer(w, 200, api.MountStatus{Name: "slow", State: api.StateUnmounting, Traffic: &api.TrafficStats{PendingBytes: 12 << 20}})
+		default:
 			notFound(w, r.PathValue("name"))
-			return
 		}
-		answer(w, 200, up)
 	})
 	mux.HandleFunc("DELETE /v1/mounts/{name}", func(w http.ResponseWriter, r *http.Request) {
-		if r.PathValue("name") != "media" {
+		switch r.PathValue("name") {
+		case "slow": // until it was told what it waits for
+			<-time.After(tellAfter + 300*time.Millisecond)
+			answer(w, 200, struct{}{})
+		case "media":
+			answer(w, 200, struct{}{})
+		default:
 			notFound(w, r.PathValue("name"))
-			return
 		}
-		answer(w, 200, struct{}{})
+	})
+	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, 200, api.ReloadResult{Removed: 1, Added: 2, NextStart: []string{"smb.ports"}})
 	})
 	mux.HandleFunc("POST /v1/mounts", func(w http.ResponseWriter, r *http.Request) { answerMount(tb, w, r, up) })
 	mux.HandleFunc("GET /v1/logs", func(w http.ResponseWriter, _ *http.Request) {

@@ -32,7 +32,11 @@ func (g *global) printLine(v any) error {
 func (g *global) printf(format string, args ...any) { fmt.Fprintf(g.stdout, format, args...) }
 
 // notef writes what is not the result: progress, remarks.
-func (g *global) notef(format string, args ...any) { fmt.Fprintf(g.stderr, format, args...) }
+func (g *global) notef(format string, args ...any) {
+	g.noting.Lock()
+	defer g.noting.Unlock()
+	fmt.Fprintf(g.stderr, format, args...)
+}
 
 // table writes aligned columns.
 func table(w io.Writer, rows [][]string) error {

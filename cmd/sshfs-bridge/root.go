@@ -5,6 +5,7 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +23,8 @@ type global struct {
 	socket         string
 	json           bool
 	warned         bool
+
+	noting sync.Mutex // serialises notes
 }
 
 // client is a client of the supervisor.
