@@ -128,6 +128,10 @@ func (r *Remote) linkUp(l *link) bool {
 	r.used()
 	r.spawn(r.tune)
 	r.spawn(l.monitor)
+	r.spawn(func() {
+		l.opening.Wait()
+		l.dialAhead()
+	})
 	return true
 }
 
@@ -216,7 +220,13 @@ func (r *Remote) establish(ctx context.Context, interactive bool) (*link, error)
 	}) {
 		second <- opened{nil, ErrClosed}
 	}
-	r.spawn(func() { l.openAhead(ctx, first) })
+	l.opening.Add(1)
+	if !r.spawn(func() {
+		defer l.opening.Done()
+		l.openAhead(ctx, first)
+	}) {
+		l.opening.Done()
+	}
 	control, err := l.openChannel(ctx, first)
 	other := <-second
 	if err != nil { // one is enough, whichever it is

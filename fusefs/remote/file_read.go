@@ -47,7 +47,11 @@ func (f *File) ReadAt(ctx context.Context, buf []byte, off int64) (int, error) {
 	for failed == nil && (len(rest) > 0 && end < 0 || len(flight) > 0) {
 		for len(rest) > 0 && end < 0 && failed == nil {
 			p := &piece{buf: rest[:min(packet, len(rest))], off: pos}
-			started, err := f.startRead(ctx, p, len(flight) == 0)
+			var oldest <-chan struct{}
+			if len(flight) > 0 {
+				oldest = flight[0].call.Done()
+			}
+			started, err := f.startRead(ctx, p, oldest)
 			if err != nil {
 				failed = err
 			}
@@ -83,27 +87,21 @@ func (f *File) ReadAt(ctx context.Context, buf []byte, off int64) (int, error) {
 	return len(buf), nil
 }
 
-// startRead sends the READ for p. Unless wait is true it does not wait for room in
-// the flow: who holds answered requests must take them first.
-func (f *File) startRead(ctx context.Context, p *piece, wait bool) (bool, error) {
+// startRead sends the READ for p when there is room for it. It waits no longer for
+// that than until answered is closed: who holds an answered request must take it
+// first, since that has room which others wait for.
+func (f *File) startRead(ctx context.Context, p *piece, answered <-chan struct{}) (bool, error) {
 	n := int64(len(p.buf))
 	p.room = n
 	if !f.room.tryAcquire(n) {
 		f.stripe()
-		if !wait {
-			return false, nil
-		}
-		if err := f.room.acquire(ctx, n); err != nil {
+		if ok, err := f.room.acquireOr(ctx, n, answered); !ok {
 			return false, err
 		}
 	}
 	if !f.r.reads.tryAcquire(n) {
 		f.r.grow(f.r.reads)
-		if !wait {
-			f.room.release(n)
-			return false, nil
-		}
-		if err := f.r.reads.acquire(ctx, n); err != nil {
+		if ok, err := f.r.reads.acquireOr(ctx, n, answered); !ok {
 			f.room.release(n)
 			return false, err
 		}

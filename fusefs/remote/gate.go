@@ -57,11 +57,18 @@ func (g *gate) tryAcquire(n int64) bool {
 
 // acquire waits until n bytes are admitted or ctx ends.
 func (g *gate) acquire(ctx context.Context, n int64) error {
+	_, err := g.acquireOr(ctx, n, nil)
+	return err
+}
+
+// acquireOr waits until n bytes are admitted, which it says, or stop is closed, or
+// ctx ends, which alone is an error.
+func (g *gate) acquireOr(ctx context.Context, n int64, stop <-chan struct{}) (bool, error) {
 	g.mu.Lock()
 	if g.waiters.Len() == 0 && g.fits(n) {
 		g.take(n)
 		g.mu.Unlock()
-		return nil
+		return true, nil
 	}
 	w := &gateWaiter{n: n, ready: make(chan struct{})}
 	e := g.waiters.PushBack(w)
@@ -73,19 +80,26 @@ func (g *gate) acquire(ctx context.Context, n int64) error {
 	}
 	select {
 	case <-w.ready:
-		return nil
+		return true, nil
+	case <-stop:
 	case <-ctx.Done():
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	select {
-	case <-w.ready: // admitted in the meantime: give it back
+	case <-w.ready: // admitted in the meantime
+		if ctx.Err() == nil {
+			return true, nil
+		}
 		g.used -= n
 	default:
 		g.waiters.Remove(e)
 	}
 	g.admit()
-	return contextCause(ctx)
+	if ctx.Err() != nil {
+		return false, contextCause(ctx)
+	}
+	return false, nil
 }
 
 // release gives n bytes back.
@@ -151,11 +165,11 @@ func (g *gate) takeRefused() bool {
 }
 
 // widen raises the capacity by n, up to most, unless it is beyond that already or
-// nobody wants more.
+// nobody wants more. It does nothing where n is not above 0.
 func (g *gate) widen(n, most int64, wanted bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.capacity < most && (wanted || g.refused || g.waiters.Len() > 0) {
+	if n > 0 && g.capacity < most && (wanted || g.refused || g.waiters.Len() > 0) {
 		g.capacity = min(g.capacity+n, most)
 		g.admit()
 	}

@@ -24,7 +24,8 @@ type link struct {
 	stalledAt atomic.Int64
 	probed    time.Time // when that sign was last asked for; of the monitor alone
 
-	dataCount atomic.Int64 // data channels, as tune found them
+	dataCount atomic.Int64   // data channels, as tune found them
+	opening   sync.WaitGroup // openAhead
 	growing   atomic.Bool
 	growAfter atomic.Int64 // as nanos gives it: no attempt to grow before
 

@@ -123,28 +123,6 @@ func (l *link) openChannels(n int) {
 	opening.Wait()
 }
 
-// openAhead opens the data channels that a stream will want over a way as long as
-// this one, while the control channel is made: opened when a stream begins they
-// are three or four round trips late. It is one less than that, because one is
-// opened anyway. On a server which did not bear that last time it opens none.
-func (l *link) openAhead(ctx context.Context, first *conn) {
-	r := l.r
-	if r.shy.Load() || !l.growing.CompareAndSwap(false, true) {
-		return
-	}
-	defer func() {
-		l.growing.Store(false)
-		r.tune()
-	}()
-	start := time.Now()
-	if _, err := first.Ping(ctx); err != nil {
-		return
-	}
-	rtt := time.Since(start)
-	r.notePing(rtt)
-	l.openChannels(max(r.reads.ahead(rtt), r.writes.ahead(rtt)) - 1)
-}
-
 // refillPause keeps a server that ends every channel at once from being asked
 // all the time; the monitor asks anyway.
 const refillPause = time.Second
@@ -199,8 +177,8 @@ func (l *link) dialFurther() bool {
 
 var errUnused = errors.New("not used for a while")
 
-// trim closes data channels, all but one, and further connections that were
-// not used for a while.
+// trim closes data channels, all but one of the first connection, and further
+// connections that were not used for a while.
 func (l *link) trim(now time.Time) {
 	idle := l.r.o.ChannelIdle
 	for _, f := range l.r.objects.files() {
@@ -209,15 +187,19 @@ func (l *link) trim(now time.Time) {
 	var channels []*channel
 	var conns []*conn
 	l.mu.Lock()
-	left := len(l.dataLocked())
-	for i := len(l.conns) - 1; i >= 0; i-- {
-		c := l.conns[i]
+	for i, c := range l.conns {
+		kept := i > 0
 		for _, ch := range c.channels {
-			if left > 1 && ch != l.control && ch.handles.Load() == 0 && ch.requests.len() == 0 &&
-				now.Sub(moment(ch.lastUse.Load())) > idle {
+			switch {
+			case ch == l.control:
+			case ch.handles.Load() > 0 || ch.requests.len() > 0 || now.Sub(moment(ch.lastUse.Load())) <= idle:
+				kept = true
+			default:
 				channels = append(channels, ch)
-				left--
 			}
+		}
+		if n := len(channels); !kept && n > 0 {
+			channels = channels[:n-1]
 		}
 		if i > 0 && len(c.channels) == 0 && c.opening == 0 && now.Sub(c.idle) > idle {
 			conns = append(conns, c)

@@ -1,0 +1,85 @@
+package remote_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sshfs-bridge/e2e/testenv"
+	"sshfs-bridge/fusefs/remote"
+	"sshfs-bridge/fusefs/sshdial"
+)
+
+// far is a server that is a round trip of rtt away, as OpenSSH is by default.
+func far(rtt time.Duration) testenv.CountOptions {
+	return testenv.CountOptions{Delay: rtt / 2, Settle: -1, Window: 2 << 20, MaxSessions: 10}
+}
+
+func TestAhead_connections(t *testing.T) {
+	for rtt, want := range map[time.Duration]int{
+		time.Millisecond:       1,
+		20 * time.Millisecond:  1,
+		100 * time.Millisecond: 2, // and no more, however far it is: the rest is opened when it is proven
+		250 * time.Millisecond: 2,
+	} {
+		t.Run(fmt.Sprint(rtt), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newRig(t, far(rtt), remote.Options{})
+				time.Sleep(10 * time.Second)
+				if s := g.Status(); s.Connections != want || int(s.Counters.Dials) != want {
+					t.Errorf("%d connections, %d dials, want %d", s.Connections, s.Counters.Dials, want)
+				}
+				// Nobody reads or writes: they go, and do not come back for a stat.
+				for range 60 {
+					time.Sleep(10 * time.Second)
+					_, err := g.Lstat(t.Context(), "")
+					check(t, err)
+				}
+				if s := g.Status(); s.Connections != 1 || s.Channels > 2 || int(s.Counters.Dials) != want {
+					t.Errorf("after ten minutes without data: %+v", s)
+				}
+			})
+		})
+	}
+}
+
+// TestAhead_smallFilesDialNothing: what a further login is for is known of a stream
+// only.
+func TestAhead_smallFilesDialNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, far(100*time.Millisecond), remote.Options{})
+		g.put("small", random(1, 500_000))
+		time.Sleep(2 * time.Minute) // what was opened ahead is closed
+		dials := g.dialer.count()
+		for range 200 {
+			f := g.open("small", forRead)
+			_, err := readAll(t.Context(), f, 500_000, 1<<20, 1)
+			check(t, err)
+			f.Close(t.Context())
+		}
+		if n := g.dialer.count() - dials; n != 0 {
+			t.Errorf("%d logins for small files", n)
+		}
+	})
+}
+
+// TestAhead_refused: a further login that is refused is not tried again, and the link
+// stays what it is.
+func TestAhead_refused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := unconnected(t, far(100*time.Millisecond), remote.Options{})
+		g.put("f", random(1, 64<<20))
+		check(t, g.Connect(t.Context(), false))
+		g.dialer.setRefuse(&sshdial.AuthError{User: "u", Host: "h"})
+		for range 5 {
+			f := g.open("f", forRead)
+			check(t, discardAll(t.Context(), f, 64<<20))
+			f.Close(t.Context())
+			time.Sleep(10 * time.Minute)
+		}
+		if s := g.Status(); s.State != remote.StateUp || g.dialer.count() != 2 {
+			t.Errorf("%d logins, %+v", g.dialer.count(), s)
+		}
+	})
+}
