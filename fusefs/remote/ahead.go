@@ -24,7 +24,9 @@ func (l *link) openAhead(ctx context.Context, first *conn) {
 	}
 	rtt := time.Since(start)
 	r.notePing(rtt)
-	l.openChannels(r.ahead(rtt) - 1)
+	if r.o.MaxChannels > 2 { // that many are being opened anyway
+		l.openChannels(r.ahead(rtt) - 1)
+	}
 }
 
 // dialAhead makes a further connection, one, and opens its channels, where the way is

@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,10 +70,10 @@ func TestAhead_smallFilesDialNothing(t *testing.T) {
 func TestAhead_refused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := unconnected(t, far(100*time.Millisecond), remote.Options{})
-		g.put("f", random(1, 64<<20))
+		g.put("f", make([]byte, 64<<20))
 		check(t, g.Connect(t.Context(), false))
 		g.dialer.setRefuse(&sshdial.AuthError{User: "u", Host: "h"})
-		for range 5 {
+		for range 3 {
 			f := g.open("f", forRead)
 			check(t, discardAll(t.Context(), f, 64<<20))
 			f.Close(t.Context())
@@ -82,4 +83,47 @@ func TestAhead_refused(t *testing.T) {
 			t.Errorf("%d logins, %+v", g.dialer.count(), s)
 		}
 	})
+}
+
+// TestAhead_maxChannels: the bounds hold from the first moment on.
+func TestAhead_maxChannels(t *testing.T) {
+	for _, c := range []struct{ channels, connections int }{{1, 1}, {2, 1}, {3, 1}, {1, 2}, {10, 2}} {
+		t.Run(fmt.Sprint(c.channels, " on ", c.connections), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := remote.Options{MaxChannels: c.channels, MaxConnections: c.connections}
+				server := far(100 * time.Millisecond)
+				server.MaxSessions = 0
+				g := unconnected(t, server, o)
+				most, done := 0, make(chan struct{})
+				var sampler sync.WaitGroup
+				sampler.Go(func() {
+					for tick := time.NewTicker(10 * time.Millisecond); ; {
+						select {
+						case <-tick.C:
+							most = max(most, g.server.Sessions())
+						case <-done:
+							return
+						}
+					}
+				})
+				data := random(1, 8<<20)
+				g.put("f", data)
+				check(t, g.Connect(t.Context(), false))
+				time.Sleep(2 * time.Second)
+				f := g.open("f", forRead)
+				got, err := readAll(t.Context(), f, len(data), 1<<20, 64)
+				check(t, err)
+				same(t, "read", got, data)
+				f.Close(t.Context())
+				close(done)
+				sampler.Wait()
+				if want := c.channels * c.connections; most != want {
+					t.Errorf("%d sessions at once, want %d", most, want)
+				}
+				if n := g.dialer.count(); n > c.connections {
+					t.Errorf("%d logins for %d connections", n, c.connections)
+				}
+			})
+		})
+	}
 }

@@ -214,10 +214,13 @@ func (r *Remote) establish(ctx context.Context, interactive bool) (*link, error)
 		err error
 	}
 	second := make(chan opened, 1)
-	if !r.spawn(func() {
+	switch {
+	case r.o.MaxChannels < 2:
+		second <- opened{nil, sshdial.ErrChannelRefused}
+	case !r.spawn(func() {
 		ch, err := l.openChannel(ctx, first)
 		second <- opened{ch, err}
-	}) {
+	}):
 		second <- opened{nil, ErrClosed}
 	}
 	l.opening.Add(1)

@@ -38,8 +38,11 @@ type Options struct {
 	// used for so long (30 s).
 	ChannelIdle time.Duration
 
-	// MaxChannels bounds the SFTP channels of one connection, control channel
-	// included (10, which OpenSSH allows); MaxConnections the connections (3).
+	// MaxChannels bounds the SFTP channels of one connection, the control channel
+	// of the first one included (10, which OpenSSH allows); with 1 the control
+	// channel carries the file data, too. MaxConnections bounds the connections
+	// (3): one more than the first is made at once where the way is so long that
+	// a stream will want it, all others when a stream has proven to need them.
 	MaxChannels, MaxConnections int
 	// WindowBytes bounds what all files together have written and the server
 	// has not acknowledged (64 MiB). Below it the window is about one second of the
