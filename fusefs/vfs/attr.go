@@ -247,8 +247,10 @@ func (f *FS) refresh(ctx context.Context, n *node) error {
 		case notExist(err) && n.tick <= since && perr == nil && n != f.root:
 			f.invals.entry(n.parent.ino, f.shown(n))
 			f.detach(n)
-		case err != nil && linkTrouble(err) && !n.attrAt.IsZero():
-			// What is known is still answered while the link is down.
+		case err != nil && linkTrouble(err) && (!n.attrAt.IsZero() || n == f.root):
+			// What is known is still answered while the link is down. Of the root it
+			// is known that it is a directory: without that smbd would tell a Mac
+			// that there is no such share, instead of trouble with its disk.
 			err = nil
 		case err == nil && n == f.root && a.Mode&modeType != modeDir:
 			err = syscall.EIO
