@@ -54,7 +54,7 @@ func NewService(o ServiceOptions) (*Service, error) {
 	}
 	if platform := service.Platform(); platform != "linux-systemd" {
 		return nil, &api.Error{
-			Code: api.CodeUnavailable, Message: "no systemd runs here (what runs looks like " + platform + ")",
+			Code: api.CodeUnavailable, Message: "no systemd runs here (the service manager is " + platform + ")",
 			Hint: "in a container, `docker run --restart unless-stopped` keeps it running; elsewhere have your init start `sshfs-bridge serve`",
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -113,10 +114,14 @@ func noCommand(c *cobra.Command, args []string) error {
 // args wraps cobra's checks of the arguments, so that they count as usage.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, a []string) error {
-		if err := check(c, a); err != nil {
-			return &usageError{fmt.Errorf("%w\nusage: %s", err, c.UseLine())}
+		if check(c, a) == nil {
+			return nil
 		}
-		return nil
+		wrong := "too many arguments"
+		if check(c, append(slices.Clone(a), "one more")) == nil {
+			wrong = "an argument is missing"
+		}
+		return &usageError{fmt.Errorf("%s\nusage: %s", wrong, c.UseLine())}
 	}
 }
 
