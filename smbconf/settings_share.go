@@ -49,7 +49,9 @@ func (c Config) macSettings() []setting {
 		{"fruit:encoding", "native", "The characters : ? * \" < > | are stored as the user typed them.", manFruit + ", vfs_catia"},
 		{"fruit:metadata", "stream", "Finder's metadata are a stream in an extended attribute, which the mount keeps locally: " +
 			"nothing of it reaches the remote.", manFruit},
-		{"fruit:resource", "stream", "The same for resource forks; \"file\" puts ._NAME files beside the user's.", manFruit},
+		{"fruit:resource", "file", "A resource fork is the file ._NAME, which the mount keeps locally, too, and of any size. As a stream in " +
+			"an attribute it ends at 64 KiB (Linux).", manFruit + ", man xattr"},
+		{"fruit:veto_appledouble", "no", "What unpacks a Mac's archive makes files ._NAME itself, and must find them again.", manFruit},
 		{"fruit:time machine", "no", "A backup wants a disk that does not go away.", ours},
 		{"fruit:convert_adouble", "no", "Spares an open of ._NAME for every entry of a listing, and leaves the server's ._ files as they are.", "Samba bug 15378"},
 		{"readdir_attr:aapl_rsize", "yes", "A listing tells a Mac which files have a resource fork; with \"no\" it says that none has. It costs one question " +
