@@ -59,6 +59,13 @@ func (f *FS) belongs(d *node, name string) where {
 
 func appleDoubleName(name string) bool { return len(name) > 2 && strings.HasPrefix(name, "._") }
 
+// companion says that a local "._x" is there for a file x: it is that file's
+// resource fork, which smbd keeps so and shows as a stream of x. It is found by its
+// name and not listed, or a Mac that copies a folder would copy the fork twice.
+func (d *dirState) companion(c *node) bool {
+	return c.loc != nil && c.loc.open == nil && appleDoubleName(c.name) && d.children[c.name[2:]] != nil
+}
+
 // goes says where a change to a name goes: what is there decides, whether it is
 // here or litter on the server.
 func (f *FS) goes(d *node, name string) where {
