@@ -47,6 +47,13 @@ var fsTests = []struct {
 	{"copy_file_range copies", testCopyRange},
 	{"an inode number is kept", testInodes},
 	{"a fifo is refused", testFifo},
+	{"records appended by several handles at once", testParallelAppend},
+	{"a hundred writers in one file", testParallelParts},
+	{"a file that is replaced is always whole", testAtomicReplace},
+	{"an editor's safe save, as vim does it", testEditor},
+	{"room is refused, and made by writing", testFallocate},
+	{"all of a file is data", testSeekData},
+	{"sizes are right while a file is written", testSizeWhileWritten},
 }
 
 // TestFilesystem runs the list in every cache mode, with one channel and with

@@ -131,10 +131,11 @@ func (f *FS) peek(n *node) Node {
 }
 
 // apply takes over what the remote told of n. since is the tick at which it was
-// asked: what we changed later stands. It reports whether anything that users
-// see is different.
+// asked: what we changed later stands, while we change its name nobody knows whether
+// that is the file of before or the one of after, and of one that has lost its name
+// nothing can be told. It reports whether anything that users see is different.
 func (f *FS) apply(n *node, a Attrs, since uint64, at time.Time) bool {
-	if n.tick > since || n.dirty() {
+	if n.tick > since || n.dirty() || n.gone || f.nameUse.changing[n] > 0 {
 		return false
 	}
 	old := f.attrOf(n)
@@ -177,7 +178,7 @@ func (f *FS) adopt(dir *node, name string, a Attrs, since uint64, at time.Time) 
 		// It leads elsewhere now.
 	}
 	if c != nil && (c.behindLink() || !c.sameType(a.Mode)) {
-		if c.tick > since {
+		if c.tick > since || f.nameUse.changing[c] > 0 {
 			return c, false
 		}
 		f.detach(c)
@@ -222,6 +223,15 @@ func (f *FS) GetAttr(ctx context.Context, ino uint64) (Attr, time.Duration, erro
 func (f *FS) refresh(ctx context.Context, n *node) error {
 	for try := 0; ; try++ {
 		f.mu.Lock()
+		if err := f.awaitNames(ctx, func() bool { return f.nameUse.pathChanges(n) }); err != nil {
+			f.mu.Unlock()
+			return err
+		}
+		if n.gone {
+			// What is known of it stays true; nobody can ask by its name any more.
+			f.mu.Unlock()
+			return nil
+		}
 		path, err := f.path(n)
 		followed := n.followed
 		since, at := f.tick, time.Now()
@@ -239,14 +249,19 @@ func (f *FS) refresh(ctx context.Context, n *node) error {
 		}
 		f.mu.Lock()
 		now, perr := f.path(n)
+		changes := f.nameUse.pathChanges(n)
 		switch {
-		case notExist(err) && perr == nil && now != path && try < 3:
-			// It was renamed while we asked.
+		case (err == nil || notExist(err)) && (changes || perr == nil && now != path) && try < 3:
+			// It was or is being renamed or removed by ourselves while we asked.
 			f.mu.Unlock()
 			continue
-		case notExist(err) && n.tick <= since && perr == nil && n != f.root:
+		case notExist(err) && n.tick <= since && perr == nil && n != f.root && !changes:
 			f.invals.entry(n.parent.ino, f.shown(n))
+			open := n.handles > 0
 			f.detach(n)
+			if open {
+				err = nil // who has it open goes on with it
+			}
 		case err != nil && linkTrouble(err) && (!n.attrAt.IsZero() || n == f.root):
 			// What is known is still answered while the link is down. Of the root it
 			// is known that it is a directory: without that smbd would tell a Mac
@@ -254,7 +269,7 @@ func (f *FS) refresh(ctx context.Context, n *node) error {
 			err = nil
 		case err == nil && n == f.root && a.Mode&modeType != modeDir:
 			err = syscall.EIO
-		case err == nil && n != f.root && !n.sameType(a.Mode) && n.tick <= since:
+		case err == nil && n != f.root && !n.sameType(a.Mode) && n.tick <= since && !changes:
 			f.invals.entry(n.parent.ino, f.shown(n))
 			f.detach(n)
 			err = syscall.ESTALE

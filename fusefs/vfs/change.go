@@ -196,6 +196,11 @@ func (f *FS) remove(ctx context.Context, parent uint64, shown string, do func(co
 	if err := f.settleTimes(ctx, c); err != nil {
 		return err
 	}
+	done, err := f.changeNames(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer done()
 	err = do(ctx, path)
 	switch {
 	case err != nil && dir && unspecific(err):
@@ -265,6 +270,11 @@ func (f *FS) Rename(ctx context.Context, oldParent uint64, oldShown string, newP
 	if err := f.settleTimes(ctx, moving); err != nil {
 		return err
 	}
+	done, err := f.changeNames(ctx, moving, target)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if target != nil && target == moving && oldShown != newShown {
 		// Another spelling of the same name: the server sees the new one.
 		newName = f.names.remote(newShown)

@@ -55,6 +55,7 @@ type FS struct {
 	lastFH  uint64
 	tick    uint64
 	creds   creds
+	nameUse nameUse
 	skew    time.Duration // the server's clock minus ours, as our own writes told
 	evicted time.Time     // when evict last looked for something
 	closed  bool
@@ -78,6 +79,7 @@ func New(r Remote, o Options) *FS {
 		handles: map[uint64]*handle{},
 		inos:    newInoTable(),
 		creds:   creds{umask: 0o022},
+		nameUse: newNameUse(),
 	}
 	f.spans.count = &f.count
 	f.walk.init()

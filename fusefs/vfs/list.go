@@ -136,7 +136,7 @@ func (f *FS) applyListing(d *node, entries []Entry, l *listFetch) {
 		}
 	}
 	for _, c := range s.children {
-		if c.listGen == s.listGen || s.touched[c.name] > l.since || c.tick > l.since || c.dirty() || c.loc != nil {
+		if c.listGen == s.listGen || s.touched[c.name] > l.since || c.tick > l.since || c.dirty() || c.loc != nil || f.nameUse.changing[c] > 0 {
 			continue
 		}
 		if c.nlookup > 0 {

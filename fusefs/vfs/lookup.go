@@ -58,8 +58,11 @@ func (f *FS) Lookup(ctx context.Context, parent uint64, shown string) (Node, err
 		} else if err == nil {
 			f.resolve(ctx, c)
 			f.mu.Lock()
-			defer f.mu.Unlock()
-			return f.info(c), nil
+			if !c.gone && f.findChild(d, shown) == c {
+				defer f.mu.Unlock()
+				return f.info(c), nil
+			}
+			f.mu.Unlock() // it has another name now
 		}
 	}
 	return f.lookupRemote(ctx, d, shown)

@@ -76,12 +76,16 @@ func (f *FS) openRead(ctx context.Context, n *node, flags uint32) (Opened, error
 	if w := n.file.writer; w != nil && w.read {
 		// Our own writer knows the file best.
 		defer f.mu.Unlock()
+		o, err := f.joinWriter(ctx, n, w, openTTL)
+		if err != nil {
+			return Opened{}, err
+		}
 		h := f.newHandle(n, flags)
-		w.refs++
 		n.file.readers++
 		h.rf = &readFile{file: w.file, refs: 1, w: w}
 		h.w = w // kept for its reference; canWrite guards writes
-		return Opened{FH: h.fh, KeepCache: true}, nil
+		o.FH = h.fh
+		return o, nil
 	}
 	if !f.strict() && time.Since(n.attrAt) < openTTL && !n.guess && n.file.ver.same(versionOf(n.attr)) && f.spans.whole(n, int64(n.attr.Size)) {
 		defer f.mu.Unlock()
@@ -90,28 +94,10 @@ func (f *FS) openRead(ctx context.Context, n *node, flags uint32) (Opened, error
 		f.noteOpen(n)
 		return Opened{FH: h.fh, KeepCache: true}, nil
 	}
-	if n.gone {
-		f.mu.Unlock()
-		return Opened{}, syscall.ESTALE
-	}
-	path, err := f.path(n)
-	since, at := f.tick, time.Now()
-	n.handles++ // keeps the node while we ask
 	f.mu.Unlock()
-	var file File
-	var a Attrs
-	if err == nil {
-		file, a, err = f.r.Open(ctx, path, OpenFlags{Read: true}, 0)
-	}
-	if err == nil {
-		err = checkAttrs(&a)
-		if err != nil {
-			f.closeFile(file)
-		}
-	}
+	file, a, since, at, err := f.openByName(ctx, n, OpenFlags{Read: true})
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n.handles--
 	if err != nil {
 		f.openFailed(n, since, err)
 		return Opened{}, err
@@ -162,10 +148,19 @@ func (f *FS) openWrite(ctx context.Context, n *node, flags uint32) (Opened, erro
 	trunc := flags&syscall.O_TRUNC != 0
 	f.mu.Lock()
 	if w := n.file.writer; w != nil && (w.read || !read) {
-		w.refs++
+		age := openTTL
+		if flags&syscall.O_APPEND != 0 {
+			age = 0 // what it appends goes behind what others have appended
+		}
+		o, err := f.joinWriter(ctx, n, w, age)
+		if err != nil {
+			f.mu.Unlock()
+			return Opened{}, err
+		}
 		h := f.newHandle(n, flags)
 		f.giveWriter(h, w)
 		f.mu.Unlock()
+		o.FH = h.fh
 		if trunc {
 			if err := f.truncateOpen(ctx, n, w, 0); err != nil {
 				f.Release(h.fh)
@@ -174,30 +169,14 @@ func (f *FS) openWrite(ctx context.Context, n *node, flags uint32) (Opened, erro
 			f.mu.Lock()
 			h.wrote = true
 			f.mu.Unlock()
+			o.KeepCache = false
 		}
-		return Opened{FH: h.fh, KeepCache: !trunc}, nil
+		return o, nil
 	}
-	if n.gone {
-		f.mu.Unlock()
-		return Opened{}, syscall.ESTALE
-	}
-	path, err := f.path(n)
-	since, at := f.tick, time.Now()
-	n.handles++
 	f.mu.Unlock()
-	var file File
-	var a Attrs
-	if err == nil {
-		file, a, err = f.r.Open(ctx, path, OpenFlags{Read: read, Write: true, Truncate: trunc}, 0)
-	}
-	if err == nil {
-		if err = checkAttrs(&a); err != nil {
-			f.closeFile(file)
-		}
-	}
+	file, a, since, at, err := f.openByName(ctx, n, OpenFlags{Read: read, Write: true, Truncate: trunc})
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n.handles--
 	if err != nil {
 		f.openFailed(n, since, err)
 		return Opened{}, err
@@ -223,10 +202,38 @@ func (f *FS) openWrite(ctx context.Context, n *node, flags uint32) (Opened, erro
 		h.rf = &readFile{file: file, refs: 1}
 		return o, nil
 	} else {
+		path, _ := f.path(n) // "" where it has lost its name meanwhile
 		w = &writer{file: file, refs: 1, read: read, path: path}
 		n.file.writer = w
 	}
 	f.giveWriter(h, w)
+	return o, nil
+}
+
+// joinWriter takes a reference to a node's writer for one more handle. Unless
+// something is queued on it, it is asked what the file looks like now when that was
+// asked for the last time longer than age ago: one round trip. FS.mu is held, and
+// not while that takes.
+func (f *FS) joinWriter(ctx context.Context, n *node, w *writer, age time.Duration) (Opened, error) {
+	w.refs++
+	if n.dirty() || n.gone || !f.strict() && !n.guess && time.Since(n.attrAt) < age {
+		return Opened{KeepCache: true}, nil
+	}
+	since, at := f.tick, time.Now()
+	n.handles++
+	f.mu.Unlock()
+	a, err := w.file.Stat(ctx)
+	if err == nil {
+		err = checkAttrs(&a)
+	}
+	f.mu.Lock()
+	n.handles--
+	if err != nil {
+		f.putWriter(n, w)
+		return Opened{}, err
+	}
+	var o Opened
+	o.KeepCache, o.Changed = f.opened(n, a, since, at)
 	return o, nil
 }
 

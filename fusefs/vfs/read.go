@@ -197,13 +197,9 @@ func (f *FS) readable(ctx context.Context, h *handle) (*readFile, error) {
 		return h.rf, nil
 	}
 	n := h.n
-	path, err := f.path(n)
 	ver := n.file.ver
 	f.mu.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	file, a, err := f.r.Open(ctx, path, OpenFlags{Read: true}, 0)
+	file, a, _, _, err := f.openByName(ctx, n, OpenFlags{Read: true})
 	if err != nil {
 		return nil, err
 	}

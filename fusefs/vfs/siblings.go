@@ -118,13 +118,9 @@ func (f *FS) fetchSiblings(d *node, i int) {
 
 // startSibling fetches a whole file. FS.mu is held.
 func (f *FS) startSibling(d, n *node, size int64) {
-	path, err := f.path(n)
-	since := f.tick
 	n.handles++
 	f.spawn(func(ctx context.Context) {
-		if err == nil {
-			err = f.fetchWhole(ctx, n, path, since)
-		}
+		f.fetchWhole(ctx, n)
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if d.dir != nil {
@@ -136,23 +132,21 @@ func (f *FS) startSibling(d, n *node, size int64) {
 	})
 }
 
-func (f *FS) fetchWhole(ctx context.Context, n *node, path string, since uint64) error {
-	at := time.Now()
-	file, a, err := f.r.Open(ctx, path, OpenFlags{Read: true}, 0)
+// fetchWhole fetches a file that nobody asked for: whether it succeeds is nobody's
+// concern.
+func (f *FS) fetchWhole(ctx context.Context, n *node) {
+	file, a, since, at, err := f.openByName(ctx, n, OpenFlags{Read: true})
 	if err != nil {
-		return err
+		return
 	}
 	defer f.closeFile(file)
-	if err := checkAttrs(&a); err != nil {
-		return err
-	}
 	if a.Valid&sftp.AttrSize == 0 || a.Mode&modeType != modeRegular || a.Size == 0 || a.Size > siblingMax {
-		return nil
+		return
 	}
 	f.mu.Lock()
-	if n.gone || n.file == nil || n.tick > since || n.dirty() {
+	if n.gone || n.file == nil || n.tick > since || n.dirty() || f.nameUse.changing[n] > 0 {
 		f.mu.Unlock()
-		return nil
+		return
 	}
 	f.opened(n, a, since, at)
 	f.mu.Unlock()
@@ -162,5 +156,4 @@ func (f *FS) fetchWhole(ctx context.Context, n *node, path string, since uint64)
 		got, rerr := file.ReadAt(ctx, s.buf, s.off)
 		f.finish(s, got, rerr)
 	}
-	return nil
 }
