@@ -10,7 +10,7 @@ import (
 
 // GetAttr tells what a node looks like.
 func (s *Server) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
-	ctx, stop := look(cancel)
+	ctx, stop := s.look(cancel)
 	defer stop()
 	a, ttl, err := s.fs.GetAttr(ctx, in.NodeId)
 	if err != nil {
@@ -23,7 +23,7 @@ func (s *Server) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.A
 
 // SetAttr changes attributes.
 func (s *Server) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut) fuse.Status {
-	ctx, stop := change(cancel)
+	ctx, stop := s.change(cancel)
 	defer stop()
 	var set vfs.SetAttr
 	if v, ok := in.GetMode(); ok {
@@ -62,14 +62,14 @@ func (s *Server) Access(cancel <-chan struct{}, in *fuse.AccessIn) fuse.Status {
 	if s.share {
 		return fuse.ENOSYS // the kernel never asks again
 	}
-	ctx, stop := look(cancel)
+	ctx, stop := s.look(cancel)
 	defer stop()
 	return s.status("access", in.NodeId, s.fs.Access(ctx, in.NodeId, in.Mask))
 }
 
 // StatFs tells the free space.
 func (s *Server) StatFs(cancel <-chan struct{}, in *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
-	ctx, stop := look(cancel)
+	ctx, stop := s.look(cancel)
 	defer stop()
 	st, err := s.fs.StatFS(ctx)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 
 // Create makes and opens a regular file.
 func (s *Server) Create(cancel <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
-	ctx, stop := change(cancel)
+	ctx, stop := s.change(cancel)
 	defer stop()
 	n, o, err := s.fs.Create(ctx, in.NodeId, name, in.Flags, in.Mode)
 	if err != nil {
@@ -23,9 +23,9 @@ func (s *Server) Create(cancel <-chan struct{}, in *fuse.CreateIn, name string, 
 
 // Open opens a file.
 func (s *Server) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	begin := look
+	begin := s.look
 	if in.Flags&syscall.O_TRUNC != 0 {
-		begin = change
+		begin = s.change
 	}
 	ctx, stop := begin(cancel)
 	defer stop()
@@ -50,7 +50,7 @@ func (s *Server) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse
 	if int(in.Size) < len(buf) {
 		buf = buf[:in.Size]
 	}
-	ctx, stop := look(cancel)
+	ctx, stop := s.look(cancel)
 	defer stop()
 	n, vec, err := s.fs.Read(ctx, in.Fh, buf, int64(in.Offset))
 	switch {
@@ -66,7 +66,7 @@ func (s *Server) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse
 
 // Write writes.
 func (s *Server) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
-	ctx, stop := change(cancel)
+	ctx, stop := s.change(cancel)
 	defer stop()
 	var how vfs.WriteHow
 	if in.WriteFlags&fuse.WRITE_KILL_SUIDGID != 0 {
@@ -83,14 +83,14 @@ func (s *Server) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte) (u
 
 // Flush is what close(2) waits for.
 func (s *Server) Flush(cancel <-chan struct{}, in *fuse.FlushIn) fuse.Status {
-	ctx, stop := change(cancel)
+	ctx, stop := s.change(cancel)
 	defer stop()
 	return s.status("flush", in.NodeId, s.fs.Flush(ctx, in.Fh))
 }
 
 // Fsync waits until the data are on the server's disk.
 func (s *Server) Fsync(cancel <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
-	ctx, stop := change(cancel)
+	ctx, stop := s.change(cancel)
 	defer stop()
 	return s.status("fsync", in.NodeId, s.fs.Fsync(ctx, in.Fh))
 }
@@ -100,7 +100,7 @@ func (s *Server) Release(_ <-chan struct{}, in *fuse.ReleaseIn) { s.fs.Release(i
 
 // CopyFileRange copies within the server.
 func (s *Server) CopyFileRange(cancel <-chan struct{}, in *fuse.CopyFileRangeIn) (uint32, fuse.Status) {
-	ctx, stop := change(cancel)
+	ctx, stop := s.change(cancel)
 	defer stop()
 	size := int64(min(in.Len, 1<<30))
 	n, err := s.fs.CopyRange(ctx, in.FhIn, int64(in.OffIn), in.FhOut, int64(in.OffOut), size)
@@ -109,7 +109,7 @@ func (s *Server) CopyFileRange(cancel <-chan struct{}, in *fuse.CopyFileRangeIn)
 
 // OpenDir opens a directory.
 func (s *Server) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	ctx, stop := look(cancel)
+	ctx, stop := s.look(cancel)
 	defer stop()
 	fh, err := s.fs.OpenDir(ctx, in.NodeId)
 	if err != nil {
@@ -121,7 +121,7 @@ func (s *Server) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.Open
 
 // ReadDir lists names.
 func (s *Server) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	ctx, stop := look(cancel)
+	ctx, stop := s.look(cancel)
 	defer stop()
 	err := s.fs.ReadDir(ctx, in.Fh, in.Offset, false, func(e vfs.DirEntry) bool {
 		return out.AddDirEntry(fuse.DirEntry{Name: e.Name, Ino: e.Ino, Mode: e.Mode, Off: e.Off})
@@ -131,7 +131,7 @@ func (s *Server) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirE
 
 // ReadDirPlus lists names and attributes.
 func (s *Server) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	ctx, stop := look(cancel)
+	ctx, stop := s.look(cancel)
 	defer stop()
 	err := s.fs.ReadDir(ctx, in.Fh, in.Offset, true, func(e vfs.DirEntry) bool {
 		entry := out.AddDirLookupEntry(fuse.DirEntry{Name: e.Name, Ino: e.Ino, Mode: e.Mode, Off: e.Off})

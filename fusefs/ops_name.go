@@ -10,7 +10,7 @@ import (
 
 // Lookup finds a name.
 func (s *Server) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
-	ctx, stop := look(cancel)
+	ctx, stop := s.look(cancel)
 	defer stop()
 	n, err := s.fs.Lookup(ctx, h.NodeId, name)
 	if err == syscall.ENOENT && n.EntryTTL > 0 {
@@ -26,7 +26,7 @@ func (s *Server) Forget(nodeid, nlookup uint64) { s.fs.Forget(nodeid, nlookup) }
 
 // Mknod makes an empty regular file.
 func (s *Server) Mknod(cancel <-chan struct{}, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {
-	ctx, stop := change(cancel)
+	ctx, stop := s.change(cancel)
 	defer stop()
 	n, err := s.fs.Mknod(ctx, in.NodeId, name, in.Mode)
 	return s.entry("mknod", in.NodeId, n, err, out)
@@ -34,7 +34,7 @@ func (s *Server) Mknod(cancel <-chan struct{}, in *fuse.MknodIn, name string, ou
 
 // Mkdir makes a directory.
 func (s *Server) Mkdir(cancel <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
-	ctx, stop := change(cancel)
+	ctx, stop := s.change(cancel)
 	defer stop()
 	n, err := s.fs.Mkdir(ctx, in.NodeId, name, in.Mode)
 	return s.entry("mkdir", in.NodeId, n, err, out)
@@ -42,28 +42,28 @@ func (s *Server) Mkdir(cancel <-chan struct{}, in *fuse.MkdirIn, name string, ou
 
 // Unlink removes a name that is not a directory's.
 func (s *Server) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name string) fuse.Status {
-	ctx, stop := change(cancel)
+	ctx, stop := s.change(cancel)
 	defer stop()
 	return s.status("unlink", h.NodeId, s.fs.Unlink(ctx, h.NodeId, name))
 }
 
 // Rmdir removes an empty directory.
 func (s *Server) Rmdir(cancel <-chan struct{}, h *fuse.InHeader, name string) fuse.Status {
-	ctx, stop := change(cancel)
+	ctx, stop := s.change(cancel)
 	defer stop()
 	return s.status("rmdir", h.NodeId, s.fs.Rmdir(ctx, h.NodeId, name))
 }
 
 // Rename moves a name.
 func (s *Server) Rename(cancel <-chan struct{}, in *fuse.RenameIn, oldName, newName string) fuse.Status {
-	ctx, stop := change(cancel)
+	ctx, stop := s.change(cancel)
 	defer stop()
 	return s.status("rename", in.NodeId, s.fs.Rename(ctx, in.NodeId, oldName, in.Newdir, newName, in.Flags))
 }
 
 // Link makes a hard link.
 func (s *Server) Link(cancel <-chan struct{}, in *fuse.LinkIn, name string, out *fuse.EntryOut) fuse.Status {
-	ctx, stop := change(cancel)
+	ctx, stop := s.change(cancel)
 	defer stop()
 	n, err := s.fs.Link(ctx, in.Oldnodeid, in.NodeId, name)
 	return s.entry("link", in.NodeId, n, err, out)
@@ -71,7 +71,7 @@ func (s *Server) Link(cancel <-chan struct{}, in *fuse.LinkIn, name string, out 
 
 // Symlink makes a symbolic link.
 func (s *Server) Symlink(cancel <-chan struct{}, h *fuse.InHeader, target, name string, out *fuse.EntryOut) fuse.Status {
-	ctx, stop := change(cancel)
+	ctx, stop := s.change(cancel)
 	defer stop()
 	n, err := s.fs.Symlink(ctx, h.NodeId, name, target)
 	return s.entry("symlink", h.NodeId, n, err, out)
@@ -79,7 +79,7 @@ func (s *Server) Symlink(cancel <-chan struct{}, h *fuse.InHeader, target, name 
 
 // Readlink gives a link's target.
 func (s *Server) Readlink(cancel <-chan struct{}, h *fuse.InHeader) ([]byte, fuse.Status) {
-	ctx, stop := look(cancel)
+	ctx, stop := s.look(cancel)
 	defer stop()
 	target, err := s.fs.Readlink(ctx, h.NodeId)
 	return []byte(target), s.status("readlink", h.NodeId, err)

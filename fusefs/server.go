@@ -31,6 +31,8 @@ type Server struct {
 	log  *slog.Logger
 	fuse *fuse.Server
 	ops  operations
+
+	interrupts interrupts
 	// share says that smbd is the only user: it asks for no permission but by
 	// doing, and yet has the kernel check one at each change of directory.
 	share bool
@@ -91,6 +93,7 @@ func newServer(dev *os.File, r vfs.Remote, o Options) (*Server, error) {
 // in the background. It must be called exactly once.
 func (s *Server) Serve() error {
 	s.fuse.Serve()
+	s.interrupts.close()
 	s.fs.Close()
 	return nil
 }
