@@ -57,12 +57,21 @@ func mountYAML(m Mount) yaml.MapSlice {
 		{Key: "ssh_dir", Value: m.SSHDir}, {Key: "read_only", Value: m.ReadOnly}, {Key: "uid", Value: m.UID},
 		{Key: "gid", Value: m.GID}, {Key: "remote_ids", Value: m.RemoteIDs}, {Key: "cache", Value: m.Cache},
 		{Key: "symlinks", Value: m.Symlinks}, {Key: "mac_files", Value: m.MacFiles}, {Key: "on_demand", Value: m.OnDemand}, {Key: "idle_seconds", Value: m.IdleSeconds},
+		{Key: "read_rate", Value: showRate(m.ReadRate)}, {Key: "write_rate", Value: showRate(m.WriteRate)}, {Key: "request_rate", Value: m.RequestRate},
 	} {
 		if !isEmpty(kv.Value) {
 			out = append(out, kv)
 		}
 	}
 	return out
+}
+
+// showRate is a rate as a file has it, "" where there is no bound.
+func showRate(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return formatSize(n)
 }
 
 // isEmpty says whether a value is one that need not be shown.

@@ -52,6 +52,13 @@ func TestConfig_everyProblemAtOnceWithItsLineAndKey(t *testing.T) {
 				"F:10: smb.ports: \"70000\"", "F:11: smb.auth: \"none\" is none of guest, password", "F:12: log_level: ",
 			},
 		},
+		{
+			name: "rates", text: "mounts:\n  x:\n    remote: a:/x\n    read_rate: fast\n    write_rate: 100\n    request_rate: 3\n",
+			want: []string{
+				"F:4: mounts.x.read_rate: \"fast\" is not a size", "F:5: mounts.x.write_rate: 100 bytes a second is out of range",
+				"F:6: mounts.x.request_rate: 3 a second is out of range",
+			},
+		},
 		{name: "not YAML", text: "a: [1\nb: 2\n", want: []string{"F:2: not valid YAML: "}},
 		{name: "tab", text: "smb:\n\tports: [1]\n", want: []string{"F:2: not valid YAML: "}},
 		{name: "twice", text: "uid: 1\nuid: 2\n", want: []string{"F:2: "}},
@@ -118,6 +125,9 @@ mounts:
     cache: strict
     on_demand: true
     idle_seconds: 90
+    read_rate: 20MiB
+    write_rate: 65536
+    request_rate: 200
 `, "SSHFS_BRIDGE_REMOTE=bob@h:/other", "SSHFS_BRIDGE_READ_ONLY=true", "SSHFS_BRIDGE_IDENTITY_FILE=/a,/b", "SSHFS_BRIDGE_GID=20", "HOME=/root")
 	if len(problems) > 0 {
 		t.Fatal(problems)
@@ -130,6 +140,7 @@ mounts:
 	}
 	m, e := c.Mounts[0], c.Mounts[1]
 	if m.Name != "media" || m.Port != 2222 || !m.ReadOnly || *m.UID != 7 || m.Cache != "strict" || !m.OnDemand || m.IdleSeconds != 90 ||
+		m.ReadRate != 20<<20 || m.WriteRate != 64<<10 || m.RequestRate != 200 ||
 		!slices.Equal(m.IdentityFiles, []string{"~/.ssh/id_x"}) || len(m.SSHOptions) != 1 || m.Source != api.SourceConfig || m.Line != 11 {
 		t.Errorf("of the file: %+v", m)
 	}
@@ -142,7 +153,7 @@ mounts:
 }
 
 func TestConfig_whatIsShownCanBeReadAgain(t *testing.T) {
-	c, problems := loadText(t, "uid: 12\nmounts:\n  a:\n    remote: 'h:/with: odd #chars'\n    ssh_options: ['User=x']\n    gid: 3\n  b:\n    remote: u@h\n")
+	c, problems := loadText(t, "uid: 12\nmounts:\n  a:\n    remote: 'h:/with: odd #chars'\n    ssh_options: ['User=x']\n    gid: 3\n    read_rate: 70000\n    write_rate: 3M\n    request_rate: 11\n  b:\n    remote: u@h\n")
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

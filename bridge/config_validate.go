@@ -123,6 +123,9 @@ func CheckSpec(m api.MountSpec) []api.Problem {
 	if m.IdleSeconds < 0 {
 		add("idle_seconds", fmt.Errorf("%d is less than 0", m.IdleSeconds))
 	}
+	add("read_rate", checkRate(m.ReadRate))
+	add("write_rate", checkRate(m.WriteRate))
+	add("request_rate", checkRequestRate(m.RequestRate))
 	return ps
 }
 

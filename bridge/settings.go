@@ -70,6 +70,9 @@ func mountSettings() []mountSetting {
 		{key: "mac_files", set: mountOneOf(func(m *api.MountSpec) *string { return &m.MacFiles }, macFiles...)},
 		{key: "on_demand", set: func(m *api.MountSpec, v []string) error { return parseBool(v[0], &m.OnDemand) }},
 		{key: "idle_seconds", set: func(m *api.MountSpec, v []string) error { return parseInt(v[0], 0, 365*86400, &m.IdleSeconds) }},
+		{key: "read_rate", set: func(m *api.MountSpec, v []string) error { return parseRate(v[0], &m.ReadRate) }},
+		{key: "write_rate", set: func(m *api.MountSpec, v []string) error { return parseRate(v[0], &m.WriteRate) }},
+		{key: "request_rate", set: func(m *api.MountSpec, v []string) error { return parseRequestRate(v[0], &m.RequestRate) }},
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"math"
 	"net/netip"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -129,19 +128,15 @@ func setLogLevel(c *Config, v []string) error {
 	return nil
 }
 
-var sizePattern = regexp.MustCompile(`^([0-9]{1,12})\s*(?i:([KMGT]?)(iB|B)?)$`)
-
 func setCacheBytes(c *Config, v []string) error {
-	m := sizePattern.FindStringSubmatch(v[0])
-	if m == nil {
-		return fmt.Errorf("%q is not a size such as 512MiB", v[0])
+	n, err := api.ParseSize(v[0])
+	if err != nil {
+		return err
 	}
-	n, err := strconv.ParseInt(m[1], 10, 64)
-	shift := map[string]int{"": 0, "K": 10, "M": 20, "G": 30, "T": 40}[strings.ToUpper(m[2])]
-	if err != nil || n > math.MaxInt64>>shift || n<<shift < 16<<20 {
+	if n < 16<<20 {
 		return fmt.Errorf("%q is out of range: at least 16MiB", v[0])
 	}
-	c.CacheBytes = n << shift
+	c.CacheBytes = n
 	return nil
 }
 
@@ -155,6 +150,43 @@ func formatSize(n int64) string {
 		}
 	}
 	return strconv.FormatInt(n, 10)
+}
+
+// minRate is the least that a mount's data rates can be bounded to, in bytes a second,
+// and minRequestRate the least for its requests: below that a Mac gives up on the share.
+const (
+	minRate        = 64 << 10
+	minRequestRate = 10
+)
+
+func parseRate(v string, out *int64) error {
+	n, err := api.ParseSize(v)
+	if err != nil {
+		return err
+	}
+	*out = n
+	return checkRate(n)
+}
+
+func checkRate(n int64) error {
+	if n != 0 && n < minRate {
+		return fmt.Errorf("%d bytes a second is out of range: 0 (no bound) or at least 64KiB", n)
+	}
+	return nil
+}
+
+func checkRequestRate(n int) error {
+	if n != 0 && n < minRequestRate {
+		return fmt.Errorf("%d a second is out of range: 0 (no bound) or at least %d", n, minRequestRate)
+	}
+	return nil
+}
+
+func parseRequestRate(v string, out *int) error {
+	if err := parseInt(v, 0, math.MaxInt32, out); err != nil {
+		return err
+	}
+	return checkRequestRate(*out)
 }
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }

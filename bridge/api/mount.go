@@ -53,6 +53,12 @@ type MountSpec struct {
 	// connection after that time without use (0 keeps it).
 	OnDemand    bool `json:"on_demand,omitempty"`
 	IdleSeconds int  `json:"idle_seconds,omitempty"`
+	// ReadRate and WriteRate bound the file data that crosses the link, in bytes a
+	// second, and RequestRate the operations on names a second; 0 leaves them
+	// unbounded. What is beyond waits its turn.
+	ReadRate    int64 `json:"read_rate,omitempty"`
+	WriteRate   int64 `json:"write_rate,omitempty"`
+	RequestRate int   `json:"request_rate,omitempty"`
 }
 
 // The values of MountSpec.MacFiles.

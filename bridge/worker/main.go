@@ -153,7 +153,8 @@ func serve(ctx context.Context, dev *os.File, control *link, spec Spec) error {
 	r := remote.New(remote.Options{
 		Dialer: s.dialer, Root: s.dialer.root(), OnDemand: spec.Mount.OnDemand,
 		IdleAfter: time.Duration(spec.Mount.IdleSeconds) * time.Second,
-		Logger:    logger, OnState: s.stateChanged,
+		ReadRate:  spec.Mount.ReadRate, WriteRate: spec.Mount.WriteRate, RequestRate: spec.Mount.RequestRate,
+		Logger: logger, OnState: s.stateChanged,
 	})
 	server, err := fusefs.NewServer(dev, r, options)
 	if err != nil {

@@ -100,6 +100,16 @@ func applyOne(spec *api.MountSpec, o string) error {
 		// What they tune is done by other means here.
 	case "mac_files":
 		spec.MacFiles = value
+	case "read_rate":
+		return parseSize(value, &spec.ReadRate)
+	case "write_rate":
+		return parseSize(value, &spec.WriteRate)
+	case "request_rate":
+		n, err := strconv.ParseUint(value, 10, 31)
+		if err != nil {
+			return fmt.Errorf("%q is no number of requests a second", value)
+		}
+		spec.RequestRate = int(n)
 	case "cache":
 		if value == "no" {
 			spec.Cache = "off"
@@ -108,6 +118,12 @@ func applyOne(spec *api.MountSpec, o string) error {
 		spec.SSHOptions = append(spec.SSHOptions, key+"="+value)
 	}
 	return nil
+}
+
+func parseSize(v string, out *int64) error {
+	n, err := api.ParseSize(v)
+	*out = n
+	return err
 }
 
 func parseNumber(v string, out **uint32) error {

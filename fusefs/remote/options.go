@@ -48,8 +48,9 @@ type Options struct {
 	// has not acknowledged (64 MiB). Below it the window is about one second of the
 	// measured throughput.
 	WindowBytes int
-	// ReadRate and WriteRate bound the bytes a second (0: no bound);
-	// RequestRate the requests a second that paths cause.
+	// ReadRate and WriteRate bound the file data that crosses the link, in bytes
+	// a second, RequestRate the operations on paths a second (0: no bound). What
+	// is beyond waits its turn, an operation on a path for PathTimeout at most.
 	ReadRate, WriteRate int64
 	RequestRate         int
 

@@ -30,18 +30,26 @@ func (l *rateLimit) wait(ctx context.Context, n int) error {
 	if l == nil {
 		return nil
 	}
+	cost := time.Duration(float64(n) / l.perSecond * float64(time.Second))
 	l.mu.Lock()
 	now := time.Now()
 	if earliest := now.Add(-rateBurst); l.free.Before(earliest) {
 		l.free = earliest
 	}
 	delay := l.free.Sub(now)
-	l.free = l.free.Add(time.Duration(float64(n) / l.perSecond * float64(time.Second)))
+	l.free = l.free.Add(cost)
 	l.mu.Unlock()
 	if delay <= 0 {
 		return nil
 	}
-	return sleep(ctx, delay)
+	err := sleep(ctx, delay)
+	if err != nil {
+		// Others need not wait for what was not used.
+		l.mu.Lock()
+		l.free = l.free.Add(-cost)
+		l.mu.Unlock()
+	}
+	return err
 }
 
 // sleep waits for d or the end of ctx.
