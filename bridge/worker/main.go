@@ -229,6 +229,9 @@ func filesystemOptions(spec Spec, logger *slog.Logger) (fusefs.Options, error) {
 		ReadOnly: spec.Mount.ReadOnly, Cache: cache, Symlinks: links, CacheBytes: spec.CacheBytes, Logger: logger,
 		LocalNames: spec.Mount.MacFiles == api.MacFilesLocal,
 	}}
+	if spec.Mount.Mountpoint == "" { // a share, however it shows links
+		o.SMBNames, o.KeepTargets = true, true
+	}
 	if !spec.Mount.RemoteIDs {
 		o.UID, o.GID = spec.Mount.UID, spec.Mount.GID
 	}

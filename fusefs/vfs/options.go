@@ -100,6 +100,10 @@ type Options struct {
 	// SMBNames shows names that SMB cannot carry, or that a Mac would take for
 	// one another, in a form that it can; it follows from SymlinksXSym.
 	SMBNames bool
+	// KeepTargets refuses to remove or rename what is reached through a link that
+	// SymlinksFollow shows as a directory, as SymlinksResolve always does: who
+	// deletes a folder with such a link in it would empty what it leads to.
+	KeepTargets bool
 	// CacheBytes bounds the file data in memory (128 MiB).
 	CacheBytes int64
 	// MaxNodes bounds the files and directories that are remembered without

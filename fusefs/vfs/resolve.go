@@ -179,11 +179,11 @@ func (f *FS) resolveAll(ctx context.Context, d *node) {
 	_ = g.Wait() // none of them returns an error
 }
 
-// belowLink says that a directory is reached through a link that SymlinksResolve
-// resolved: removing something there would empty the link's target. FS.mu is held.
+// belowLink says that a directory is reached through a link, where that keeps
+// what is in it from being removed. FS.mu is held.
 func (f *FS) belowLink(d *node) bool {
 	for ; d != nil; d = d.parent {
-		if d.target != nil {
+		if d.target != nil || d.followed && f.opts.KeepTargets {
 			return true
 		}
 	}

@@ -1,0 +1,262 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/md5"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hirochachacha/go-smb2"
+
+	"sshfs-bridge/e2e/testenv"
+)
+
+// xsym is the file by which a Mac writes a symbolic link, and reads one.
+func xsym(target string) string {
+	b := fmt.Appendf(nil, "XSym\n%04d\n%x\n%s\n", len(target), md5.Sum([]byte(target)), target)
+	return string(append(b, bytes.Repeat([]byte(" "), max(0, 1067-len(b)))...))
+}
+
+// linkTree makes a tree with what a recursive delete must not reach, and links
+// to it; it returns the part that must survive.
+func linkTree(t testing.TB, home string) (precious map[string]string) {
+	t.Helper()
+	for _, dir := range []string{"precious", "precious/deep", "doomed", "doomed/below"} {
+		ownedBy(t, filepath.Join(home, dir), "root")
+	}
+	for _, f := range []string{"precious/one", "precious/deep/two", "doomed/own"} {
+		writeFile(t, filepath.Join(home, f), "content of "+f)
+	}
+	for name, target := range map[string]string{
+		"to dir": "../precious", "to file": "../precious/one", "below/absolute": filepath.Join(home, "precious", "deep"), "to nothing": "nowhere",
+	} {
+		if err := os.Symlink(target, filepath.Join(home, "doomed", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return tree(t, filepath.Join(home, "precious"))
+}
+
+// removeTree removes as Finder does: what is a folder to the client is emptied
+// first. It goes on after an error and returns all.
+func removeTree(s *smb2.Share, path string) (errs []error) {
+	infos, err := s.ReadDir(path)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	for _, fi := range infos {
+		at := path + "/" + fi.Name()
+		if fi.IsDir() {
+			errs = append(errs, removeTree(s, at)...)
+		} else if err := s.Remove(at); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if err := s.Remove(path); err != nil {
+		errs = append(errs, err)
+	}
+	return errs
+}
+
+// TestLinksAsAMacSeesThem: each link is an XSym file, whatever it leads to; such a
+// file that is written is a link on the server; and nothing goes through one.
+func TestLinksAsAMacSeesThem(t *testing.T) {
+	t.Parallel()
+	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
+	home := filepath.Join(sshd.Home, "links")
+	ownedBy(t, home, sshd.User)
+	ownedBy(t, filepath.Join(home, "dir"), sshd.User)
+	writeFile(t, filepath.Join(home, "dir", "file"), "content")
+	long := strings.Repeat("x/", 511)
+	onServer := map[string]struct{ target, seen string }{
+		"relative":          {"dir/file", "dir/file"},
+		"to a directory":    {"dir", "dir"},
+		"absolute, in here": {filepath.Join(home, "dir/file"), "dir/file"},
+		"the root itself":   {home, "."},
+		"dir/absolute":      {filepath.Join(home, "dir"), "../dir"},
+		"out":               {"/etc/passwd", "/etc/passwd"},
+		"up and out":        {"../../../../../etc", "../../../../../etc"},
+		"loop":              {"loop", "loop"},
+		"dangling":          {"nowhere", "nowhere"},
+		"ünïcode":           {"dir/日本", "dir/日本"},
+		"as long as can be": {long, long},
+	}
+	for name, l := range onServer {
+		if err := os.Symlink(l.target, filepath.Join(home, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := startBridge(t, bridgeOptions{SSHDir: sshd.SSHDir})
+	b.ok("mount", sshd.Remote(filepath.Join(sshd.HomeSeen, "links")), "links")
+	clients := b.shareClients("links")
+	for client, c := range clients {
+		for name, l := range onServer {
+			if got, err := c.read(name); err != nil || got != xsym(l.seen) {
+				t.Errorf("%s: %s: %q, %v; want a link to %s", client, name, got, err, l.seen)
+			}
+		}
+		// Written by the client.
+		for name, target := range map[string]string{"made": "dir/file", "made, up": "../x", "made, absolute": "/etc/hosts", "made, ünïcode": "日本/🙂"} {
+			name = client + " " + name
+			if err := c.write(name, xsym(target)); err != nil {
+				t.Errorf("%s: %s: %v", client, name, err)
+				continue
+			}
+			if got, err := os.Readlink(filepath.Join(home, name)); err != nil || got != target {
+				t.Errorf("%s: %s: on the server %q, %v", client, name, got, err)
+			}
+			if got, err := c.read(name); err != nil || got != xsym(target) {
+				t.Errorf("%s: %s: read back %q, %v", client, name, got, err)
+			}
+			if err := c.rename(name, name+" renamed"); err != nil {
+				t.Errorf("%s: rename %s: %v", client, name, err)
+			}
+			if got, err := os.Readlink(filepath.Join(home, name+" renamed")); err != nil || got != target {
+				t.Errorf("%s: %s renamed: %q, %v", client, name, got, err)
+			}
+			if err := c.remove(name + " renamed"); err != nil {
+				t.Errorf("%s: remove %s: %v", client, name, err)
+			}
+		}
+		// What only looks like it stays a file.
+		wrong := strings.Replace(xsym("dir/file"), "dir/file", "dir/fild", 1)
+		for name, content := range map[string]string{"wrong sum": wrong, "too long": xsym("dir/file") + " ", "same size": strings.Repeat("y", 1067)} {
+			name = client + " " + name
+			if err := c.write(name, content); err != nil {
+				t.Errorf("%s: %s: %v", client, name, err)
+			}
+			if data, err := os.ReadFile(filepath.Join(home, name)); err != nil || string(data) != content {
+				t.Errorf("%s: %s: on the server %q, %v", client, name, data, err)
+			}
+			if err := c.remove(name); err != nil {
+				t.Errorf("%s: remove %s: %v", client, name, err)
+			}
+		}
+		// Nothing is written through a link.
+		if err := c.write("relative", "overwritten"); err == nil {
+			t.Errorf("%s wrote into a link", client)
+		}
+	}
+	for name := range onServer {
+		if err := clients["go-smb2"].remove(name); err != nil {
+			t.Errorf("remove %s: %v", name, err)
+		}
+	}
+	if got, want := tree(t, home), map[string]string{"dir/": "", "dir/file": "content"}; !maps.Equal(got, want) {
+		t.Errorf("left on the server: %q", got)
+	}
+}
+
+// TestRecursiveDelete: what links lead to survives, whichever way links are shown
+// and whoever deletes.
+func TestRecursiveDelete(t *testing.T) {
+	testenv.Require(t, "smbclient")
+	t.Parallel()
+	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
+	config := "mounts:\n"
+	for _, mode := range []string{"xsym", "resolve", "contained", "follow"} {
+		ownedBy(t, filepath.Join(sshd.Home, mode), sshd.User)
+		config += fmt.Sprintf("  %s: {remote: '%s', symlinks: %s}\n", mode, sshd.Remote(filepath.Join(sshd.HomeSeen, mode)), mode)
+	}
+	b := startBridge(t, bridgeOptions{SSHDir: sshd.SSHDir, Config: config})
+	for _, mode := range []string{"xsym", "resolve", "contained", "follow"} {
+		b.eventually(20*time.Second, mode+" is up", func() error { _, err := b.dialShare(mode); return err })
+		for _, who := range []string{"go-smb2", "smbclient"} {
+			home := filepath.Join(sshd.Home, mode)
+			precious := linkTree(t, home)
+			b.ok("refresh", mode)
+			var said string
+			if who == "go-smb2" {
+				said = fmt.Sprint(removeTree(b.share(mode), "doomed"))
+			} else {
+				said, _ = b.smbclient(mode, "deltree doomed")
+			}
+			if got := tree(t, filepath.Join(home, "precious")); !maps.Equal(got, precious) {
+				t.Errorf("%s, %s: what the links lead to is now %q, was %q", mode, who, got, precious)
+			}
+			_, err := os.Stat(filepath.Join(home, "doomed"))
+			if mode == "xsym" && err == nil {
+				t.Errorf("%s: %s could not delete the folder: %s; left: %q", mode, who, said, tree(t, filepath.Join(home, "doomed")))
+			}
+			if err := os.RemoveAll(filepath.Join(home, "doomed")); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.RemoveAll(filepath.Join(home, "precious")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestResolvedLinksOnAShare: with `symlinks: resolve` a link shows what it leads to
+// inside the tree, nothing below it can be removed through it, and one that leads
+// out shows nothing of this machine.
+func TestResolvedLinksOnAShare(t *testing.T) {
+	t.Parallel()
+	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
+	home := filepath.Join(sshd.Home, "links")
+	ownedBy(t, home, sshd.User)
+	ownedBy(t, filepath.Join(home, "dir"), sshd.User)
+	ownedBy(t, filepath.Join(home, "dir/sub"), sshd.User)
+	writeFile(t, filepath.Join(home, "dir/sub/file"), "content")
+	for name, target := range map[string]string{
+		"inside": "dir/sub", "file": "dir/sub/file", "absolute": filepath.Join(home, "dir"), "chain": "absolute/sub",
+		"out": "/etc", "passwd": "/etc/passwd", "up": "../../../../..", "loop": "loop", "mutual": "mutual2", "mutual2": "mutual",
+		"dangling": "nowhere", "dir/self": "..",
+	} {
+		if err := os.Symlink(target, filepath.Join(home, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := tree(t, home)
+	b := startBridge(t, bridgeOptions{SSHDir: sshd.SSHDir, Config: fmt.Sprintf(
+		"mounts:\n  links: {remote: '%s', symlinks: resolve}\n", sshd.Remote(filepath.Join(sshd.HomeSeen, "links")))})
+	b.eventually(20*time.Second, "the share is up", func() error { _, err := b.dialShare("links"); return err })
+	for client, c := range b.shareClients("links") {
+		for _, path := range []string{"file", "inside/file", "absolute/sub/file", "chain/file"} {
+			if got, err := c.read(path); err != nil || got != "content" {
+				t.Errorf("%s: %s: %q, %v", client, path, got, err)
+			}
+		}
+		for _, dir := range []string{"inside", "chain"} {
+			if names, err := c.list(dir); err != nil || !slices.Equal(names, []string{"file"}) {
+				t.Errorf("%s: %s has %q, %v", client, dir, names, err)
+			}
+		}
+		for _, path := range []string{"out/passwd", "passwd", "up/etc/passwd", "loop", "loop/x", "mutual", "dangling", "dir/self/dir/self/passwd"} {
+			if got, err := c.read(path); err == nil {
+				t.Errorf("%s reads %s: %q", client, path, got)
+			}
+		}
+		if err := c.remove("inside/file"); err == nil {
+			t.Errorf("%s removes below a link", client)
+		}
+		if err := c.rename("inside/file", "inside/moved"); err == nil {
+			t.Errorf("%s renames below a link", client)
+		}
+		if err := c.write("out/new", "x"); err == nil {
+			t.Errorf("%s writes out of the tree", client)
+		}
+		if got := tree(t, home); !maps.Equal(got, before) {
+			t.Errorf("%s: on the server %q, before %q", client, got, before)
+		}
+		// Writing into what is shown is writing into the target.
+		if err := c.write("inside/file", "content"); err != nil {
+			t.Errorf("%s writes through a link: %v", client, err)
+		}
+	}
+	// The link itself can go; its target stays.
+	if err := b.share("links").Remove("file"); err != nil {
+		t.Error(err)
+	}
+	delete(before, "file")
+	if got := tree(t, home); !maps.Equal(got, before) {
+		t.Errorf("on the server %q, want %q", got, before)
+	}
+}
