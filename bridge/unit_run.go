@@ -207,7 +207,7 @@ func (u *unit) land(proc mountWorker) error {
 			stop()
 			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 				cancel()
-				_ = <-landed // that it did not land is known
+				<-landed //nolint:errcheck // that it did not land is known
 				return errDeaf
 			}
 		}

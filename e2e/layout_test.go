@@ -136,3 +136,20 @@ func TestTopLevel(t *testing.T) {
 		}
 	}
 }
+
+// A file has one concern, and so is small.
+func TestFilesAreSmall(t *testing.T) {
+	out, err := exec.Command("git", "-C", "..", "ls-files", "*.go").Output()
+	if err != nil {
+		t.Fatalf("git ls-files: %v", err)
+	}
+	const limit = 500
+	for name := range strings.Lines(string(out)) {
+		text, err := os.ReadFile(filepath.Join("..", strings.TrimSpace(name)))
+		if err != nil {
+			t.Error(err)
+		} else if n := bytes.Count(text, []byte("\n")); n > limit {
+			t.Errorf("%s has %d lines: more than %d is more than one concern", strings.TrimSpace(name), n, limit)
+		}
+	}
+}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sshfs-bridge/e2e/testenv"
 )
 
 // fsTests are what every mount must do, whatever its cache mode, its server and
@@ -186,7 +188,7 @@ func testUnlinkedOpen(t *testing.T, dir, server string) {
 	must(t, f.Sync())
 	buf := make([]byte, 20)
 	n, err := f.ReadAt(buf, 0)
-	if err != io.EOF || string(buf[:n]) != "before after" {
+	if !errors.Is(err, io.EOF) || string(buf[:n]) != "before after" {
 		t.Errorf("read %q, %v", buf[:n], err)
 	}
 	must(t, f.Truncate(6))
@@ -410,11 +412,5 @@ func testMmapAppend(t *testing.T, dir, server string) {
 // waitFor polls, for what may take a moment to arrive.
 func waitFor(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("still not: %s", what)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	testenv.Eventually(t, 10*time.Second, what, ok)
 }
