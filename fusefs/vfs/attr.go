@@ -102,12 +102,14 @@ func (f *FS) attrFresh(n *node) bool { return f.attrLeft(n) > 0 || n.dirty() || 
 
 // attrLeft is for how long the kernel may use the attributes.
 func (f *FS) attrLeft(n *node) time.Duration {
-	if f.strict() || n.attrAt.IsZero() && n.loc == nil {
-		return 0
-	}
 	ttl := f.opts.AttrTTL
-	if n.loc != nil {
+	switch {
+	case f.strict():
+		return 0
+	case n.loc != nil:
 		return ttl
+	case n.attrAt.IsZero() || n.attrAt.Before(f.forgotAt):
+		return 0
 	}
 	if n.guess {
 		ttl = guessTTL

@@ -58,7 +58,9 @@ type FS struct {
 	nameUse nameUse
 	skew    time.Duration // the server's clock minus ours, as our own writes told
 	evicted time.Time     // when evict last looked for something
-	closed  bool
+	// forgotAt is when all that was known stopped being fresh.
+	forgotAt time.Time
+	closed   bool
 }
 
 // New makes a filesystem over r and starts what checks it in the background. It
@@ -158,16 +160,13 @@ func (f *FS) Refresh() {
 	}
 }
 
+// forgetFreshness has nothing answered any more that was asked for before now,
+// also where the answer is still on its way.
 func (f *FS) forgetFreshness() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.forgotAt = time.Now()
 	for _, n := range f.nodes {
-		if !n.dirty() {
-			n.attrAt = time.Time{}
-		}
-		if n.dir != nil {
-			n.dir.listedAt = time.Time{}
-		}
 		if n.nlookup > 0 {
 			f.invals.attr(n.ino)
 			if n.parent != nil {

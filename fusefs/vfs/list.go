@@ -23,7 +23,7 @@ func (f *FS) listLeft(d *node) time.Duration {
 	if d.loc != nil {
 		return f.attrLeft(d)
 	}
-	if f.strict() || !d.dir.complete {
+	if f.strict() || !d.dir.complete || d.dir.listedAt.Before(f.forgotAt) {
 		return 0
 	}
 	return max(0, f.opts.AttrTTL-time.Since(d.dir.listedAt))
@@ -46,7 +46,7 @@ func (f *FS) listAfter(ctx context.Context, d *node, ok func(*listFetch) bool) e
 			}
 			l = f.startList(d)
 		}
-		good := ok(l)
+		good := ok(l) && !l.began.Before(f.forgotAt)
 		f.mu.Unlock()
 		select {
 		case <-l.done:
@@ -256,7 +256,8 @@ func (f *FS) checkListings(now time.Time) {
 		age := now.Sub(n.dir.listedAt)
 		pause := max(f.opts.AttrTTL/2, 20*n.dir.listTime)
 		used := n.handles > 0 || now.Sub(n.dir.usedAt) < checkFor
-		if running < 2 && n.dir.complete && age > pause && used && !f.closed {
+		due := age > pause || n.dir.listedAt.Before(f.forgotAt)
+		if running < 2 && n.dir.complete && due && used && !f.closed {
 			f.startList(n)
 			running++
 		}

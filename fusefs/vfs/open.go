@@ -87,7 +87,7 @@ func (f *FS) openRead(ctx context.Context, n *node, flags uint32) (Opened, error
 		o.FH = h.fh
 		return o, nil
 	}
-	if !f.strict() && time.Since(n.attrAt) < openTTL && !n.guess && n.file.ver.same(versionOf(n.attr)) && f.spans.whole(n, int64(n.attr.Size)) {
+	if f.attrLeft(n) > 0 && time.Since(n.attrAt) < openTTL && !n.guess && n.file.ver.same(versionOf(n.attr)) && f.spans.whole(n, int64(n.attr.Size)) {
 		defer f.mu.Unlock()
 		h := f.newHandle(n, flags)
 		n.file.readers++
