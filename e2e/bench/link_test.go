@@ -18,6 +18,7 @@ import (
 type link struct {
 	sshd  *testenv.SSHD
 	proxy *testenv.FaultProxy
+	bare  *testenv.FaultProxy // the same delay, with nothing but an echo behind it
 	port  string
 	known string // known_hosts with the proxy's address
 	home  string // a home directory in which nothing is configured
@@ -29,7 +30,7 @@ const linkHost = "bench"
 func newLink(tb testing.TB) *link {
 	tb.Helper()
 	sshd := testenv.StartSSHD(tb, testenv.SSHDOptions{})
-	l := &link{sshd: sshd, proxy: testenv.NewFaultProxy(tb, sshd.Addr), home: tb.TempDir()}
+	l := &link{sshd: sshd, proxy: testenv.NewFaultProxy(tb, sshd.Addr), bare: testenv.NewFaultProxy(tb, testenv.StartEcho(tb)), home: tb.TempDir()}
 	_, port, err := net.SplitHostPort(l.proxy.Addr())
 	must(tb, err)
 	l.port = port
@@ -48,7 +49,9 @@ func newLink(tb testing.TB) *link {
 
 // delay sets the round-trip time for what is sent from now on.
 func (l *link) delay(rttMS float64) {
-	l.proxy.SetDelay(time.Duration(rttMS * float64(time.Millisecond) / 2))
+	oneWay := time.Duration(rttMS * float64(time.Millisecond) / 2)
+	l.proxy.SetDelay(oneWay)
+	l.bare.SetDelay(oneWay)
 }
 
 // remote is the server's directory as sshfs names it.

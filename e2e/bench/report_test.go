@@ -25,6 +25,7 @@ type report struct {
 	Programs map[string]string `json:"programs"`
 	Absent   []string          `json:"not_installed"`
 	Loads    []loadInfo        `json:"load"`
+	Links    []linkInfo        `json:"link"`
 	Cells    []*cellReport     `json:"cells"`
 	systems  []string
 }
@@ -44,6 +45,14 @@ type loadInfo struct {
 	Busy float64 `json:"busy"`
 }
 
+// linkInfo is what a bare round trip through the proxy took, with nothing but an
+// echo behind it: what the harness itself adds to the time that was asked for.
+type linkInfo struct {
+	RTT    float64 `json:"rtt_ms"`
+	Median float64 `json:"median_ms"`
+	P90    float64 `json:"p90_ms"`
+}
+
 // cellReport has one value a run. Values are rates, or seconds where the unit is s.
 type cellReport struct {
 	RTT     float64   `json:"rtt_ms"`
@@ -55,6 +64,9 @@ type cellReport struct {
 	Median  float64   `json:"median"`
 	Partial bool      `json:"partial"` // the time was up first; the rate is that of the part done
 	CPU     []float64 `json:"cpu_seconds"`
+	// Cost is CPU for one of the unit, in milliseconds: works that were cut short
+	// can be compared.
+	Cost    []float64 `json:"cpu_ms_per_unit"`
 	PeakMiB float64   `json:"peak_rss_mib"`
 	Errors  []string  `json:"errors,omitempty"`
 }
@@ -103,6 +115,22 @@ func (r *report) noteLoad(when string) {
 	r.progress("load %s: average %.2f, %.0f%% busy with other things", when, l.Avg1, 100*l.Busy)
 }
 
+// noteLink takes in round trips of the link.
+func (r *report) noteLink(rtt float64, took []time.Duration) {
+	if len(took) == 0 {
+		return
+	}
+	slices.Sort(took)
+	ms := func(d time.Duration) float64 { return math.Round(100*d.Seconds()*1000) / 100 }
+	l := linkInfo{rtt, ms(took[len(took)/2]), ms(took[len(took)*9/10])}
+	r.Links = append(r.Links, l)
+	r.progress("%s", l)
+}
+
+func (l linkInfo) String() string {
+	return fmt.Sprintf("link of %v ms: a bare round trip takes %.2f ms, one in ten %.2f or more", l.RTT, l.Median, l.P90)
+}
+
 // cpuTimes are the busy and the whole processor time since boot, in ticks.
 func cpuTimes() (busy, all float64) {
 	data, _ := os.ReadFile("/proc/stat")
@@ -138,6 +166,7 @@ func (r *report) add(rtt float64, w work, system string, m measurement) {
 	c.Values = append(c.Values, value)
 	c.Median = median(c.Values)
 	c.CPU = append(c.CPU, m.cpu.Seconds())
+	c.Cost = append(c.Cost, 1000*m.cpu.Seconds()/max(m.amount, 1e-9))
 	c.PeakMiB = max(c.PeakMiB, math.Round(float64(m.peak)/(1<<20)))
 	c.Partial = c.Partial || m.partial
 }

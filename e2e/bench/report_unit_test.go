@@ -23,13 +23,17 @@ func TestMedian(t *testing.T) {
 func TestTable(t *testing.T) {
 	set := settings{RTTs: []float64{20}, Runs: 3, Scale: 1}
 	r := newReport("test", set, []system{{name: local}, {name: sshfs}, {name: us}}, nil)
-	took := func(amount float64, d time.Duration) measurement { return measurement{amount: amount, elapsed: d} }
+	took := func(amount float64, d time.Duration) measurement {
+		return measurement{amount: amount, elapsed: d, cpu: 40 * time.Millisecond, peak: 14 << 20}
+	}
 	read := work{name: "read", title: "read %MB", unit: "MB/s"}
 	for _, rate := range []float64{100, 300, 200} {
-		r.add(20, read, us, took(rate, time.Second))
+		m := took(rate, time.Second)
+		m.cpu = time.Duration(2 * rate * float64(time.Millisecond))
+		r.add(20, read, us, m)
 	}
 	partial := took(20, 2*time.Second)
-	partial.partial = true
+	partial.partial, partial.cpu = true, 80*time.Millisecond
 	r.add(20, read, sshfs, partial)
 	get := work{name: "get", title: "get", unit: seconds}
 	r.add(20, get, sshfs, took(1, 6*time.Second))
@@ -42,6 +46,15 @@ func TestTable(t *testing.T) {
 `
 	if got := r.table(20); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	costs := `| 20 ms, processor time of what serves | unit | sshfs | sshfs-bridge | us / sshfs |
+|---|---|---:|---:|---:|
+| read 128 MB | ms/MB | 4.00 | 2.00 | 0.50 |
+| get | s | 0.04 | 0.04 | 1.00 |
+| largest memory of all | MiB | 14 | 14 | |
+`
+	if got := r.cost(20); got != costs {
+		t.Errorf("got\n%s\nwant\n%s", got, costs)
 	}
 	if f := r.failures(); len(f) != 1 || !strings.Contains(f[0], "no such thing") {
 		t.Errorf("failures: %q", f)

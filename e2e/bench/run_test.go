@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sshfs-bridge/e2e/testenv"
 )
 
 // interruptible is the test's context, which also ends with Ctrl-C: cleanups run.
@@ -37,6 +39,7 @@ func measureAll(tb testing.TB, kind string, set settings, works []work, all []sy
 	r := newReport(kind, set, found, absent)
 	for _, rtt := range set.RTTs {
 		x.link.delay(rtt)
+		r.noteLink(rtt, testenv.RoundTrips(tb, x.link.bare.Addr(), linkTrips))
 		for run := range set.Runs {
 			r.noteLoad(fmt.Sprintf("before %v ms, run %d", rtt, run+1))
 			for _, w := range works {
@@ -57,6 +60,9 @@ func measureAll(tb testing.TB, kind string, set settings, works []work, all []sy
 	r.noteLoad("after")
 	return r
 }
+
+// linkTrips is how many bare round trips are taken before a round-trip time's works.
+const linkTrips = 25
 
 // measurement is what one run of a cell gave.
 type measurement struct {

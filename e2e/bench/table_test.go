@@ -44,14 +44,18 @@ func (r *report) tables() string {
 	for _, l := range r.Loads {
 		fmt.Fprintf(&b, "load %s: average %.2f, %.0f%% busy with other things\n", l.When, l.Avg1, 100*l.Busy)
 	}
+	for _, l := range r.Links {
+		fmt.Fprintln(&b, l)
+	}
 	for _, rtt := range r.Settings.RTTs {
 		b.WriteString("\n" + r.table(rtt) + "\n" + r.cost(rtt))
 	}
 	return b.String()
 }
 
-// cost is what the processes that serve used: processor time for a whole work
-// (median; a partial one counts for less) and the largest memory in any of them.
+// cost is what the processes that serve used: processor time for one file, read or
+// megabyte (for the whole work, where that is what is timed), what ours is beside
+// each rival's (less than 1: we use less), and the largest memory in any of them.
 func (r *report) cost(rtt float64) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "| %v ms, processor time of what serves | unit |", rtt)
@@ -62,23 +66,30 @@ func (r *report) cost(rtt float64) string {
 			fmt.Fprintf(&b, " %s |", s)
 		}
 	}
-	b.WriteString("\n|---|---|" + strings.Repeat("---:|", len(served)) + "\n")
+	rivals := r.rivals()
+	for _, s := range rivals {
+		fmt.Fprintf(&b, " us / %s |", s)
+	}
+	b.WriteString("\n|---|---|" + strings.Repeat("---:|", len(served)+len(rivals)) + "\n")
 	peak := map[string]float64{}
 	for _, name := range r.works(rtt) {
-		title, _ := r.title(rtt, name)
-		fmt.Fprintf(&b, "| %s | s |", title)
+		title, unit := r.title(rtt, name)
+		fmt.Fprintf(&b, "| %s | %s |", title, costUnit(unit))
 		for _, s := range served {
 			c := r.find(rtt, name, s)
-			switch {
-			case c == nil || len(c.CPU) == 0:
+			if c == nil || len(c.CPU) == 0 {
 				b.WriteString(" |")
 				continue
-			case c.Partial:
-				b.WriteString(" ~" + figure(median(c.CPU)) + " |")
-			default:
-				b.WriteString(" " + figure(median(c.CPU)) + " |")
 			}
+			fmt.Fprintf(&b, " %s |", figure(c.cost()))
 			peak[s] = max(peak[s], c.PeakMiB)
+		}
+		for _, s := range rivals {
+			text := ""
+			if ours, rival := r.find(rtt, name, us), r.find(rtt, name, s); ours != nil && rival != nil && rival.cost() > 0 {
+				text = figure(ours.cost() / rival.cost())
+			}
+			fmt.Fprintf(&b, " %s |", text)
 		}
 		b.WriteString("\n")
 	}
@@ -86,7 +97,22 @@ func (r *report) cost(rtt float64) string {
 	for _, s := range served {
 		fmt.Fprintf(&b, " %.0f |", peak[s])
 	}
-	return b.String() + "\n"
+	return b.String() + strings.Repeat(" |", len(rivals)) + "\n"
+}
+
+// costUnit is the unit of what a work costs, whose rate has that unit.
+func costUnit(unit string) string {
+	if unit == seconds {
+		return seconds
+	}
+	return "ms/" + strings.TrimSuffix(strings.TrimSuffix(unit, "/s"), "s")
+}
+
+func (c *cellReport) cost() float64 {
+	if c.Unit == seconds {
+		return median(c.CPU)
+	}
+	return median(c.Cost)
 }
 
 func (r *report) table(rtt float64) string {

@@ -11,33 +11,10 @@ import (
 	"time"
 )
 
-// echo is a TCP server that sends back what it gets.
-func echo(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				io.Copy(c, c)
-				c.Close()
-			}()
-		}
-	}()
-	return l.Addr().String()
-}
-
 func proxied(t *testing.T) (*FaultProxy, net.Conn) {
 	t.Helper()
 	NoLeaks(t)
-	p := NewFaultProxy(t, echo(t))
+	p := NewFaultProxy(t, StartEcho(t))
 	return p, dialProxy(t, p)
 }
 
