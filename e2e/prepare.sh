@@ -15,6 +15,8 @@ need sshfs sshfs
 need fusermount3 fuse3
 need rsync rsync
 need git git
+need fio fio
+need sqlite3 sqlite3
 need ip iproute2
 need systemd-analyze systemd
 # SSH servers besides OpenSSH.

@@ -40,6 +40,8 @@ var facilities = map[string]func() string{
 		}
 		return ""
 	},
+	"fio":             needProgram("fio", "fio"),
+	"sqlite3":         needProgram("sqlite3", "sqlite3"),
 	"tinysshd":        needProgram("tinysshd", "tinysshd"),
 	"setpriv":         needProgram("setpriv", "util-linux"),
 	"unshare":         needProgram("unshare", "util-linux"),
