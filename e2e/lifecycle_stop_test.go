@@ -159,26 +159,26 @@ func TestUpgradeInPlace(t *testing.T) {
 	}
 	b.eventually(10*time.Second, "the file can be read", read)
 
-	for what, replace := range map[string]func(){
-		"another program": func() { install([]byte("#!/bin/sh\necho 'not this one' >&2\nexit 99\n")) },
-		"no program": func() {
-			if err := os.Remove(program); err != nil {
-				t.Fatal(err)
-			}
-		},
+	for _, step := range []struct {
+		what    string
+		replace func() error
+	}{
+		{"another program", func() error { install([]byte("#!/bin/sh\necho 'not this one' >&2\nexit 99\n")); return nil }},
+		{"no program", func() error { return os.Remove(program) }},
 	} {
 		before := b.status("files")
-		replace()
+		if err := step.replace(); err != nil {
+			t.Fatal(err)
+		}
 		if err := read(); err != nil || b.status("files").WorkerPID != before.WorkerPID {
-			t.Errorf("%s: the running mount was disturbed: %v", what, err)
+			t.Errorf("%s: the running mount was disturbed: %v", step.what, err)
 		}
-		if err := syscall.Kill(before.WorkerPID, syscall.SIGKILL); err != nil {
-			t.Fatal(err)
+		for _, pid := range []int{before.WorkerPID, b.smbdPID()} {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if err := syscall.Kill(b.smbdPID(), syscall.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
-		b.eventually(15*time.Second, what+" is at its path: worker and smbd are back", func() error {
+		b.eventually(15*time.Second, "worker and smbd are back with "+step.what+" at its path", func() error {
 			st := b.observed()
 			if st.Degraded() || st.Mounts[0].WorkerPID == before.WorkerPID || st.Mounts[0].Restarts != before.Restarts+1 {
 				return fmt.Errorf("%+v", st)

@@ -13,48 +13,64 @@ import (
 	"sshfs-bridge/e2e/testenv"
 )
 
-// A machine that slept: everything here stands still, the server gives its
-// sessions up, and then all timers are late at once. That is one reconnect.
+// A machine that slept: everything here stands still, the server gives its sessions
+// up, and then all timers are late at once. That is one dial, one login and one
+// reconnect for each mount of the host, and no storm.
 func TestSleepAndWake_oneReconnect(t *testing.T) {
+	const mounts = 6
 	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
 	writeFile(t, filepath.Join(sshd.Home, "hello"), "there")
-	b := startBridge(t, bridgeOptions{SSHDir: sshd.SSHDir})
-	b.ok("mount", sshd.Remote(sshd.HomeSeen), "files")
-	before := b.status("files")
+	b := newBridge(t, bridgeOptions{SSHDir: sshd.SSHDir}, testenv.FreePort(t))
+	config := "mounts:\n"
+	for i := range mounts {
+		config += fmt.Sprintf("  m%d: {remote: '%s'}\n", i, sshd.Remote(sshd.HomeSeen))
+	}
+	appendTo(t, b.config, config)
+	b.start()
+	allUp := func() error {
+		if st := b.observed(); len(st.Mounts) != mounts || st.Degraded() {
+			return fmt.Errorf("%+v", st)
+		}
+		return nil
+	}
+	b.eventually(20*time.Second, "all are up", allUp)
+	before := b.observed().Mounts
 	logins := strings.Count(sshd.Log(), "Accepted publickey")
 
-	asleep := []int{b.cmd.Process.Pid, before.WorkerPID}
-	for _, pid := range asleep {
-		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
+	asleep := []int{b.cmd.Process.Pid}
+	for _, m := range before {
+		asleep = append(asleep, m.WorkerPID)
+	}
+	signal := func(sig syscall.Signal) {
+		for _, pid := range asleep {
+			if err := syscall.Kill(pid, sig); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
+	signal(syscall.SIGSTOP)
 	sshd.KillSessions()
 	<-time.After(7 * time.Second) // real time: longer than a keepalive and a watch of the file
-	for _, pid := range asleep {
-		if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
-			t.Fatal(err)
-		}
-	}
+	signal(syscall.SIGCONT)
 	woke := time.Now()
-	b.eventually(10*time.Second, "the file can be read again", func() error {
-		share, err := b.dialShare("files")
-		if err != nil {
+	for i := range mounts {
+		b.eventually(10*time.Second, "the file can be read again", func() error {
+			_, err := os.ReadFile(filepath.Join(b.Hub, fmt.Sprintf("m%d", i), "hello"))
 			return err
+		})
+	}
+	b.eventually(10*time.Second, "all are up again", allUp)
+	t.Logf("all read %v after waking", time.Since(woke))
+	for i, after := range b.observed().Mounts {
+		if after.WorkerPID != before[i].WorkerPID || after.Restarts != 0 {
+			t.Errorf("%s: the worker was started again: %+v", after.Name, after)
 		}
-		_, err = share.ReadFile("hello")
-		return err
-	})
-	t.Logf("reads %v after waking", time.Since(woke))
-	after := b.status("files")
-	if after.WorkerPID != before.WorkerPID || after.Restarts != 0 {
-		t.Errorf("the worker was started again: %+v", after)
+		if after.Traffic == nil || after.Traffic.Reconnects != 1 || after.Traffic.Dials != before[i].Traffic.Dials+1 {
+			t.Errorf("%s: not one dial and one reconnect: %+v, before %+v", after.Name, after.Traffic, before[i].Traffic)
+		}
 	}
-	if after.Traffic == nil || after.Traffic.Reconnects != 1 {
-		t.Errorf("not one reconnect: %+v", after.Traffic)
-	}
-	if n := strings.Count(sshd.Log(), "Accepted publickey") - logins; n != 1 {
-		t.Errorf("%d logins after waking, want 1", n)
+	if n := strings.Count(sshd.Log(), "Accepted publickey") - logins; n != mounts {
+		t.Errorf("%d logins after waking, want %d", n, mounts)
 	}
 }
 

@@ -61,7 +61,7 @@ func serveFake(tb testing.TB, dir string) (socket string) {
 	mux.HandleFunc("DELETE /v1/mounts/{name}", func(w http.ResponseWriter, r *http.Request) {
 		switch r.PathValue("name") {
 		case "slow": // until it was told what it waits for
-			<-time.After(tellAfter + 300*time.Millisecond) // real time: longer than the command stays silent
+			<-time.After(tellAfter + 300*time.Millisecond) // real time: the command tells what it waits for after tellAfter // real time: longer than the command stays silent
 			answer(w, 200, struct{}{})
 		case "media":
 			answer(w, 200, struct{}{})
