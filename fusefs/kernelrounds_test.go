@@ -74,6 +74,24 @@ func TestKernelRoundTrips(t *testing.T) {
 			must(t, os.WriteFile(dir+"/a.tmp", []byte("saved"), 0o644))
 			must(t, unix.Rename(dir+"/a.tmp", dir+"/a"))
 		}, 3},
+		// As GNU tar does it: the mode and the times of a directory come last.
+		{"unpack a directory of three files", func(t *testing.T, dir string) {
+			sub := dir + "/unpacked"
+			must(t, unix.Mkdir(sub, 0o700))
+			times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, unix.NsecToTimespec(stamp.UnixNano())}
+			for _, name := range []string{"a", "b", "c"} {
+				f, err := os.OpenFile(sub+"/"+name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+				must(t, err)
+				_, err = f.Write(make([]byte, 4096))
+				must(t, err)
+				must(t, unix.UtimesNanoAt(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", f.Fd()), times, 0))
+				must(t, f.Close())
+			}
+			must(t, unix.UtimesNanoAt(unix.AT_FDCWD, sub, times, unix.AT_SYMLINK_NOFOLLOW))
+			_, err := os.Lstat(sub)
+			must(t, err)
+			must(t, unix.Chmod(sub, 0o750))
+		}, 9},
 		{"copy_file_range", func(t *testing.T, dir string) {
 			a, err := os.Open(dir + "/large")
 			must(t, err)
