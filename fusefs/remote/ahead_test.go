@@ -53,7 +53,7 @@ func TestAhead_smallFilesDialNothing(t *testing.T) {
 		g.put("small", random(1, 500_000))
 		time.Sleep(2 * time.Minute) // what was opened ahead is closed
 		dials := g.dialer.count()
-		for range 200 {
+		for range 60 {
 			f := g.open("small", forRead)
 			_, err := readAll(t.Context(), f, 500_000, 1<<20, 1)
 			check(t, err)
@@ -70,12 +70,12 @@ func TestAhead_smallFilesDialNothing(t *testing.T) {
 func TestAhead_refused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := unconnected(t, far(100*time.Millisecond), remote.Options{})
-		g.put("f", make([]byte, 64<<20))
+		g.put("f", make([]byte, 24<<20))
 		check(t, g.Connect(t.Context(), false))
 		g.dialer.setRefuse(&sshdial.AuthError{User: "u", Host: "h"})
-		for range 3 {
+		for range 2 {
 			f := g.open("f", forRead)
-			check(t, discardAll(t.Context(), f, 64<<20))
+			check(t, discardAll(t.Context(), f, 24<<20))
 			f.Close(t.Context())
 			time.Sleep(10 * time.Minute)
 		}

@@ -42,3 +42,27 @@ func TestClose_oncePerHandle(t *testing.T) {
 		t.Errorf("%d files opened, %d handles closed", opened.Load(), closed.Load())
 	}
 }
+
+// TestClose_attributesAreLost: the connection ends after the writes were answered, and
+// before the look at the attributes and the CLOSE behind it are. Whichever of them is
+// taken back first, the file is whole and closed without error.
+func TestClose_attributesAreLost(t *testing.T) {
+	o := quick()
+	o.BackoffMin, o.BackoffMax = time.Millisecond, 2*time.Millisecond
+	g := newRig(t, testenv.CountOptions{}, o)
+	data := random(1, 10_000)
+	for i := range 100 {
+		hits, remove := g.server.Inject(testenv.Fault{Kind: testenv.FaultBreakBefore, Op: "fstat", Times: 1})
+		name := fmt.Sprint("f", i)
+		f := g.open(name, forWrite)
+		check(t, f.WriteAt(t.Context(), data, 0))
+		if a, err := f.Close(t.Context()); err != nil || a.Size != uint64(len(data)) {
+			t.Fatalf("close of file %d: %+v, %v", i, a, err)
+		}
+		same(t, name, g.onServer(name), data)
+		if hits() != 1 {
+			t.Fatal("the connection did not end")
+		}
+		remove()
+	}
+}

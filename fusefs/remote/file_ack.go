@@ -134,7 +134,8 @@ func (f *File) unneeded(o *op) bool {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.liveLocked()) > 0 || f.unacked.Load() > 0 || f.queue.Len() == 0 || f.queue[0] != o {
+	// What is in flight may come back unanswered, and needs the file again.
+	if len(f.liveLocked()) > 0 || len(f.flight) > 0 || f.unacked.Load() > 0 || f.queue.Len() == 0 || f.queue[0] != o {
 		return false
 	}
 	heap.Pop(&f.queue)

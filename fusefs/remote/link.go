@@ -146,7 +146,7 @@ func (l *link) endOf(err error) error {
 		first = l.conns[0]
 	}
 	l.mu.Unlock()
-	if first == nil || !isLost(err) {
+	if first == nil || !isLost(err) && !errors.Is(err, ErrLinkDown) {
 		return err
 	}
 	// Its sessions may see the end before it is known to be that of the whole.
