@@ -3,25 +3,42 @@ package testenv
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 )
 
 // FreePort is a TCP port of 127.0.0.1 on which nothing listens. It is free when
-// FreePort returns; another process may take it before the test does.
+// FreePort returns, and lies outside of the range from which the system gives ports to
+// connections and to listeners that ask for any: what else is started before the test
+// takes it, or while its server is down, does not get it by chance.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	return freePort(t, "127.0.0.1")
 }
 
+// The ports of FreePort: above the services', below Linux's ip_local_port_range.
+const (
+	firstPort = 20000
+	lastPort  = 32000
+)
+
 func freePort(t testing.TB, host string) int {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", net.JoinHostPort(host, "0"))
-	must(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	var err error
+	for range 100 {
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		var l net.Listener
+		if l, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", net.JoinHostPort(host, strconv.Itoa(port))); err == nil {
+			must(t, l.Close())
+			return port
+		}
+	}
+	t.Fatalf("testenv: no free port: %v", err)
+	return 0
 }
 
 // PublicDir is a temporary directory below parent ("" is the usual place) that other
