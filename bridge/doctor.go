@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -49,7 +50,10 @@ type DiagnoseOptions struct {
 // Diagnose looks at the machine, the supervisor and the remotes. It changes
 // nothing, and takes at most about twenty seconds, more with Speed.
 func Diagnose(ctx context.Context, o DiagnoseOptions) []Finding {
-	fs := []Finding{checkConfig(o.ConfigError), checkDevFUSE(), checkCapability()}
+	if o.ConfigError != nil && o.Config.StateDir == "" { // nothing of it could be used
+		o.Config = DefaultConfig()
+	}
+	fs := []Finding{checkConfig(o.ConfigError), checkDevFUSE(), checkCapability(), checkDir("state directory", o.Config.StateDir, "--state-dir"), checkDir("run directory", o.Config.RunDir, "--run-dir")}
 	st, err := o.Client.Status(ctx)
 	running := err == nil
 	fs = append(fs, checkSMBD(ctx, &o.Config))
@@ -61,8 +65,12 @@ func Diagnose(ctx context.Context, o DiagnoseOptions) []Finding {
 	}
 	fs = append(fs, checkSSHDir(&o.Config))
 	specs := remotesToCheck(&o.Config, st.Mounts, o.Remotes)
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
 	if o.Speed { // one at a time: they would share the link and the processor
 		for _, m := range specs {
+			o.Progress("measuring " + m.Remote + ", some seconds")
 			fs = append(fs, checkRemoteHost(ctx, &o.Config, m, true)...)
 		}
 		return fs
@@ -80,15 +88,25 @@ func Diagnose(ctx context.Context, o DiagnoseOptions) []Finding {
 		}()
 	}
 	found := make([][]Finding, len(specs))
-	for range specs {
-		r := <-results
-		found[r.i] = r.f
+	slow := time.NewTimer(progressAfter)
+	defer slow.Stop()
+	for left := len(specs); left > 0; {
+		select {
+		case r := <-results:
+			found[r.i] = r.f
+			left--
+		case <-slow.C:
+			o.Progress(fmt.Sprintf("waiting for %d of %d remotes", left, len(specs)))
+		}
 	}
 	for _, f := range found {
 		fs = append(fs, f...)
 	}
 	return fs
 }
+
+// progressAfter is how long remotes may take before that is told.
+const progressAfter = 2 * time.Second
 
 func checkConfig(err error) Finding {
 	if err != nil {
@@ -114,15 +132,24 @@ func checkCapability() Finding {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&hdr, &data[0]); err != nil {
-		return Finding{"capabilities", VerdictFail, "cannot be read: " + err.Error(), ""}
+		return Finding{"capabilities", VerdictFail, "cannot be read: " + err.Error(), "report this: every Linux tells them"}
 	}
-	if data[unix.CAP_SYS_ADMIN/32].Effective&(1<<(unix.CAP_SYS_ADMIN%32)) == 0 {
-		return Finding{
-			"capabilities", VerdictFail, "SYS_ADMIN is missing: mounting needs it",
-			"in Docker: docker run --privileged (or --cap-add SYS_ADMIN); on a host: run as root",
+	var missing []string
+	for _, c := range []struct {
+		bit  int
+		name string
+	}{{unix.CAP_SYS_ADMIN, "SYS_ADMIN (to mount)"}, {unix.CAP_SETUID, "SETUID"}, {unix.CAP_SETGID, "SETGID (to run workers and smbd as others)"}, {unix.CAP_KILL, "KILL (to end them)"}} {
+		if data[c.bit/32].Effective&(1<<(c.bit%32)) == 0 {
+			missing = append(missing, c.name)
 		}
 	}
-	return Finding{"capabilities", VerdictOK, "SYS_ADMIN is there", ""}
+	if len(missing) > 0 {
+		return Finding{
+			"capabilities", VerdictFail, "missing: " + strings.Join(missing, ", "),
+			"in Docker: docker run --privileged (or --cap-add SYS_ADMIN, SETUID, SETGID, KILL); on a host: run as root",
+		}
+	}
+	return Finding{"capabilities", VerdictOK, "all that are needed are there", ""}
 }
 
 func checkSMBD(ctx context.Context, c *Config) Finding {
@@ -135,7 +162,7 @@ func checkSMBD(ctx context.Context, c *Config) Finding {
 	}
 	sc, err := c.SMBConf(v, c.Mounts)
 	if err != nil {
-		return Finding{"smbd", VerdictFail, err.Error(), ""}
+		return Finding{"smbd", VerdictFail, err.Error(), "choose an account that is there (uid, gid), or make one"}
 	}
 	if err := testparm(ctx, sc); err != nil {
 		return Finding{"smbd", VerdictFail, "Samba refuses our smb.conf: " + err.Error(), "report this with the output of `sshfs-bridge config smb`"}
@@ -207,20 +234,42 @@ func checkRunning(st api.Status) []Finding {
 		fs = append(fs, Finding{"login", VerdictNote, "every program on this machine may use the shares", "set smb.auth to password where that is too much"})
 	}
 	for _, p := range st.Problems {
-		fs = append(fs, Finding{"supervisor", VerdictFail, p, ""})
+		fs = append(fs, Finding{"supervisor", VerdictFail, p, "when that is mended it goes on by itself; `sshfs-bridge logs --level warn` says more"})
 	}
 	for _, m := range st.Mounts {
 		if m.State.Good() {
 			fs = append(fs, Finding{"mount " + m.Name, VerdictOK, string(m.State) + ": " + m.Remote, ""})
 			continue
 		}
-		remedy := ""
-		if m.State == api.StateNeedsLogin || m.State == api.StateDown {
-			remedy = "sshfs-bridge login " + m.Name
+		remedy := "nothing needs to be done but to make the server reachable: it is tried again by itself"
+		switch m.State {
+		case api.StateNeedsLogin:
+			remedy = "run `sshfs-bridge login " + m.Name + "` on a terminal"
+		case api.StateDown:
+			remedy = "mend that, then run `sshfs-bridge login " + m.Name + "`"
+		case api.StateFailed:
+			remedy = "`sshfs-bridge logs " + m.Name + "` says why, `sshfs-bridge login " + m.Name + "` tries again at once"
+		case api.StateMounting, api.StateConnecting, api.StateUnmounting:
+			remedy = "look again in some seconds"
 		}
 		fs = append(fs, Finding{"mount " + m.Name, VerdictFail, string(m.State) + ": " + m.Cause, remedy})
 	}
 	return fs
+}
+
+// checkDir looks whether a directory can take what must be kept in it.
+func checkDir(check, dir, flag string) Finding {
+	elsewhere := "make it writable, or choose another one (" + flag + ")"
+	var st unix.Statfs_t
+	switch err := unix.Access(dir, unix.W_OK|unix.X_OK); {
+	case errors.Is(err, unix.ENOENT):
+		return Finding{check, VerdictOK, dir + " is not there yet, serve makes it", ""}
+	case err != nil:
+		return Finding{check, VerdictFail, dir + " cannot be written: " + err.Error(), elsewhere}
+	case unix.Statfs(dir, &st) == nil && (st.Bavail == 0 || st.Files > 0 && st.Ffree == 0):
+		return Finding{check, VerdictFail, dir + " is full: what is changed by command cannot be kept", "make room there, or choose another one (" + flag + ")"}
+	}
+	return Finding{check, VerdictOK, dir + " can be written", ""}
 }
 
 func checkSSHDir(c *Config) Finding {

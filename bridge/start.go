@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"sshfs-bridge/bridge/api"
 	"sshfs-bridge/bridge/mounttree"
 )
@@ -187,7 +189,15 @@ func checkFUSE() error {
 	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
 	switch {
 	case err == nil:
-		return f.Close()
+		defer f.Close()
+		var st unix.Stat_t
+		if err := unix.Fstat(int(f.Fd()), &st); err == nil && (st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != unix.Mkdev(10, 229)) {
+			return &api.Error{
+				Code: api.CodeUnavailable, Message: "/dev/fuse is something else than the kernel's FUSE (character device 10, 229)",
+				Hint: "in Docker: docker run --privileged (or --device /dev/fuse --cap-add SYS_ADMIN); on a host: rm /dev/fuse && mknod -m 666 /dev/fuse c 10 229",
+			}
+		}
+		return nil
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENODEV), errors.Is(err, syscall.ENXIO):
 		return &api.Error{
 			Code: api.CodeUnavailable, Message: "no /dev/fuse here: the kernel's FUSE is needed to mount",

@@ -16,8 +16,8 @@ func newDoctorCommand(g *global) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor [REMOTE|NAME]...",
 		Short: "Check what the machine and the remotes offer, and say what to do",
-		Long: `doctor checks /dev/fuse, the capabilities, smbd, its ports, the configuration, the
-supervisor, and for each mount, and each that is named, whether the
+		Long: `doctor checks /dev/fuse, the capabilities, the directories, smbd, its ports, the
+configuration, the supervisor, and for each mount, and each that is named, whether the
 server can be reached, its host key, the login and the SFTP service. It changes
 nothing.
 
@@ -43,7 +43,11 @@ func runDoctor(ctx context.Context, g *global, o *configOptions, remotes []strin
 		return &usageError{errors.New("--speed needs the name of a mount, or a remote")}
 	}
 	conf, err := o.load()
-	findings := bridge.Diagnose(ctx, bridge.DiagnoseOptions{Config: conf, ConfigError: err, Client: g.client(), Remotes: remotes, Speed: speed})
+	do := bridge.DiagnoseOptions{Config: conf, ConfigError: err, Client: g.client(), Remotes: remotes, Speed: speed}
+	if !g.json {
+		do.Progress = func(what string) { g.notef("%s ...\n", what) }
+	}
+	findings := bridge.Diagnose(ctx, do)
 	bad := false
 	for _, f := range findings {
 		bad = bad || f.Verdict == bridge.VerdictFail
