@@ -175,7 +175,7 @@ func TestCacheBudget_changes(t *testing.T) {
 		if s := g.Stats(); s.CacheBytes > budget+pieceSize || s.CacheBytes < budget/2 {
 			t.Errorf("%d bytes cached of %d after reading", s.CacheBytes, budget)
 		}
-		if w := g.readWindow(); w > budget/4 {
+		if w := g.readWindow(); w > budget/2 {
 			t.Errorf("%d bytes are read ahead of a budget of %d", w, budget)
 		}
 	}

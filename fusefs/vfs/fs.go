@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sshfs-bridge/fusefs/vfs/localmeta"
@@ -35,6 +36,8 @@ type FS struct {
 	spans *spanCache
 	local *localmeta.Store
 	count counters
+	// streams counts the handles that are read in sequence.
+	streams atomic.Int64
 
 	// life ends when the filesystem is closed; what runs in the background
 	// uses it. It is the one context that is kept.

@@ -32,8 +32,9 @@ type handle struct {
 	// head collects the first bytes written, where they may make a link.
 	head []byte
 
-	mu  sync.Mutex // guards pat
-	pat pattern
+	mu     sync.Mutex // guards pat and stream
+	pat    pattern
+	stream bool // counted in FS.streams
 
 	dir *dirHandle
 }
@@ -106,6 +107,9 @@ func (f *FS) Release(fh uint64) {
 }
 
 func (f *FS) closeHandle(h *handle) {
+	h.mu.Lock()
+	f.countStream(h, false)
+	h.mu.Unlock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := h.n

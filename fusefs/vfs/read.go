@@ -54,6 +54,7 @@ func (f *FS) Read(ctx context.Context, fh uint64, buf []byte, off int64) (int, [
 			h.pat, sequential = before, false
 		}
 		pat := h.pat
+		f.countStream(h, pat.window > 0)
 		h.mu.Unlock()
 		if dirty && f.spans.covered(n, off) < end {
 			if err := f.flushNode(ctx, n, false); err != nil {
@@ -108,6 +109,7 @@ func (f *FS) readSpans(ctx context.Context, h *handle, pat pattern, off, end, si
 		f.count.misses.Add(1)
 		if pat.streak > end-off || off > 0 {
 			h.mu.Lock()
+			f.countStream(h, true)
 			h.pat.widen(f.readWindow())
 			pat.window = h.pat.window
 			h.mu.Unlock()
@@ -116,7 +118,7 @@ func (f *FS) readSpans(ctx context.Context, h *handle, pat pattern, off, end, si
 		f.count.hits.Add(1)
 	}
 	if pat.window > 0 {
-		f.readAhead(n, end, size, pat.window, begin)
+		f.readAhead(n, end, size, min(pat.window, f.readWindow()), begin)
 	}
 	var vec [][]byte
 	got := 0

@@ -44,15 +44,28 @@ type Advisor interface {
 	MaxRead() int
 }
 
-// readWindow is how far ahead of a sequential reader data are fetched at most.
+// readWindow is how far ahead of a sequential reader data are fetched at most. All
+// sequential readers together leave half of the cache to what was read: what is
+// fetched for one must not push out what another has not come to yet.
 func (f *FS) readWindow() int64 {
-	limit := min(f.opts.MaxReadAhead, f.spans.budget.Load()/4)
+	limit := min(f.opts.MaxReadAhead, f.spans.budget.Load()/(2*max(1, f.streams.Load())))
 	if a, ok := f.r.(Advisor); ok {
 		// What has come and was not read yet is not asked for any more, and a
 		// piece is asked for only once there is room for all of it.
 		limit = min(limit, int64(a.ReadWindow())+pieceSize)
 	}
 	return limit
+}
+
+// countStream notes whether h reads in sequence. h.mu is held.
+func (f *FS) countStream(h *handle, is bool) {
+	switch {
+	case is && !h.stream:
+		f.streams.Add(1)
+	case !is && h.stream:
+		f.streams.Add(-1)
+	}
+	h.stream = is
 }
 
 // readPiece is what one fetch ahead asks for in a window of that size: a part of

@@ -39,7 +39,7 @@ func (f *FS) Stats() Stats {
 }
 
 // SetCacheBytes changes Options.CacheBytes: what is too much by the new bound is
-// dropped at once, and read-ahead stays below a quarter of it.
+// dropped at once, and read-ahead stays below half of it.
 func (f *FS) SetCacheBytes(n int64) {
 	if n > 0 {
 		f.spans.setBudget(n)
