@@ -30,7 +30,9 @@ func (t *tables) apply(r *record) error {
 		if err != nil {
 			return err
 		}
-		return t.put(tabXattrs, xattrKey(e.id, r.name), r.data)
+		// bbolt keeps what it is given until the transaction ends; r.data is the
+		// caller's buffer, which the next request of the kernel is read into.
+		return t.put(tabXattrs, xattrKey(e.id, r.name), bytes.Clone(r.data))
 	case opUnsetXattr:
 		return t.unsetXattr(r)
 	case opWrite:

@@ -125,6 +125,19 @@ func TestXattrFlags(t *testing.T) {
 	}
 }
 
+// What was set is kept, whatever the caller does with its buffer afterwards.
+func TestXattrIsACopy(t *testing.T) {
+	s := memory(t, 0)
+	value := []byte("red")
+	if err := s.SetXattr("f", "user.label", value, 0); err != nil {
+		t.Fatal(err)
+	}
+	copy(value, "???")
+	if v, ok := s.Xattr("f", "user.label"); !ok || string(v) != "red" {
+		t.Errorf("the value is now %q, %v", v, ok)
+	}
+}
+
 // Closing a thousand small files costs a handful of commits and not a thousand.
 func TestCommitsAreGrouped(t *testing.T) {
 	dir := t.TempDir()
