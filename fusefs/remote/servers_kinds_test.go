@@ -61,8 +61,12 @@ func kinds() []kind {
 			note: "requests denied with `sftp-server -P`, as old servers and appliances lack them", plain: true,
 		},
 		{
-			name: "OpenSSH in Debian 13", needs: []string{"root", "sshd", "docker"}, start: startTrixie,
+			name: "OpenSSH in Debian 13", needs: []string{"root", "sshd", "docker"}, start: startTrixie("PerSourcePenalties=no"),
 			note: "in a container", plain: true,
+		},
+		{
+			name: "OpenSSH in Debian 13, PerSourcePenalties", needs: []string{"root", "sshd", "docker"}, start: startTrixie(strict),
+			note: "in a container; the first slip bars a client for ten minutes, and there is none", grows: true,
 		},
 		{
 			name: "pkg/sftp", needs: []string{"root", "sshd"}, start: startGoSSH, version: moduleVersion("github.com/pkg/sftp"),
@@ -181,46 +185,6 @@ func startTinySSH(t testing.TB) *served {
 		cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = f, f, &log, time.Second
 		_ = cmd.Run() // it ends with its client, or is killed
 	})
-}
-
-// trixieImage has what a container needs to be an OpenSSH server.
-const trixieImage = "sshfs-bridge-test-openssh"
-
-func startTrixie(t testing.TB) *served {
-	t.Helper()
-	m := newMachine(t)
-	build := exec.Command("docker", "build", "-q", "-t", trixieImage, "-")
-	build.Stdin = strings.NewReader("FROM debian:trixie-slim\n" +
-		"RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends openssh-server && mkdir -p /run/sshd\n")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("docker build: %v\n%s", err, out)
-	}
-	key := m.hostKey("ed25519")
-	name := filepath.Base(m.dir)
-	testenv.RunOK(m.t, "docker", "create", "--name", name, "--network", "host", "-v", m.dir+":"+m.dir, trixieImage,
-		"/usr/sbin/sshd", "-D", "-e", "-p", strconv.Itoa(m.port), "-o", "ListenAddress=127.0.0.1", "-h", key,
-		"-o", "AuthorizedKeysFile="+filepath.Join(m.home, ".ssh/authorized_keys"), "-o", "StrictModes=no",
-		"-o", "PermitRootLogin=yes", "-o", "MaxStartups=200", "-o", "UsePAM=no", "-o", "Subsystem=sftp internal-sftp")
-	s := &served{addr: m.addr(), sshDir: m.sshDir, dir: m.root(), root: m.root()}
-	s.start = func() {
-		t.Helper()
-		testenv.RunOK(m.t, "docker", "start", name)
-		m.answers(true)
-	}
-	s.stop = func() {
-		t.Helper()
-		testenv.RunOK(m.t, "docker", "kill", name)
-		m.answers(false)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			out, _ := exec.Command("docker", "logs", name).CombinedOutput()
-			t.Logf("%s", out[max(0, len(out)-8<<10):])
-		}
-		testenv.RunOK(m.t, "docker", "rm", "-f", name)
-	})
-	s.start()
-	return s
 }
 
 // moduleVersion gives the version of a module that this module requires.

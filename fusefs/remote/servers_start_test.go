@@ -26,6 +26,7 @@ type served struct {
 	// stop ends the server and every session at once, start starts it again at
 	// the same address.
 	stop, start func()
+	log         func() string // what the server has said; nil where nobody asks
 }
 
 // ownSSHD is testenv's OpenSSH as a server of the table.

@@ -49,6 +49,9 @@ func TestServers(t *testing.T) {
 				if !k.plain {
 					c.stripes(found)
 				}
+				if c.log != nil && c.penalties() > 0 {
+					t.Errorf("%d penalties", c.penalties())
+				}
 				found.lacks = c.lacks
 				docs.Lock()
 				defer docs.Unlock()
