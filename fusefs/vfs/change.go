@@ -426,6 +426,13 @@ func (f *FS) CopyRange(ctx context.Context, fhIn uint64, offIn int64, fhOut uint
 	}
 	n := out.n
 	f.mu.Lock()
+	if rf.path == out.w.path {
+		// OpenSSH refuses to copy within a file, which it knows by the name under
+		// which it was opened; and what is queued cannot be done otherwise later.
+		f.putFile(rf)
+		f.mu.Unlock()
+		return 0, syscall.EOPNOTSUPP
+	}
 	f.begin(n)
 	out.wrote, out.closed = true, false
 	f.spans.dropRange(n, offOut, size)

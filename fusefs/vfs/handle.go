@@ -43,7 +43,8 @@ type handle struct {
 // was fetched ahead for it; the last one closes it.
 type readFile struct {
 	file File
-	refs int // guarded by FS.mu
+	path string // where it was opened
+	refs int    // guarded by FS.mu
 	// w is set when the file is a writer's.
 	w *writer
 }

@@ -162,30 +162,40 @@ func (f *FS) keepOpen(ctx context.Context, n *node) {
 	}
 }
 
+// openedFile is a remote file that was opened by its name.
+type openedFile struct {
+	file  File
+	path  string
+	attrs Attrs
+	// since and at say when the attributes were asked for.
+	since uint64
+	at    time.Time
+}
+
 // openByName opens the remote file of n for reading or writing; nothing changes its
-// name meanwhile, so that what was opened is n's. since and at say when the
-// attributes were asked for.
-func (f *FS) openByName(ctx context.Context, n *node, flags OpenFlags) (file File, a Attrs, since uint64, at time.Time, err error) {
+// name meanwhile, so that what was opened is n's.
+func (f *FS) openByName(ctx context.Context, n *node, flags OpenFlags) (openedFile, error) {
 	path, done, err := f.useName(ctx, n)
 	if err == syscall.ENOENT {
 		err = syscall.ESTALE // the kernel looks the name up again
 	}
 	if err != nil {
-		return nil, Attrs{}, 0, zeroTime, err
+		return openedFile{}, err
 	}
 	defer done()
+	o := openedFile{path: path}
 	f.mu.Lock()
-	since, at = f.tick, time.Now()
+	o.since, o.at = f.tick, time.Now()
 	n.handles++ // keeps the node while we ask
 	f.mu.Unlock()
-	file, a, err = f.r.Open(ctx, path, flags, 0)
+	o.file, o.attrs, err = f.r.Open(ctx, path, flags, 0)
 	if err == nil {
-		if err = checkAttrs(&a); err != nil {
-			f.closeFile(file)
+		if err = checkAttrs(&o.attrs); err != nil {
+			f.closeFile(o.file)
 		}
 	}
 	f.mu.Lock()
 	n.handles--
 	f.mu.Unlock()
-	return file, a, since, at, err
+	return o, err
 }

@@ -82,7 +82,7 @@ func (f *FS) openRead(ctx context.Context, n *node, flags uint32) (Opened, error
 		}
 		h := f.newHandle(n, flags)
 		n.file.readers++
-		h.rf = &readFile{file: w.file, refs: 1, w: w}
+		h.rf = &readFile{file: w.file, path: w.path, refs: 1, w: w}
 		h.w = w // kept for its reference; canWrite guards writes
 		o.FH = h.fh
 		return o, nil
@@ -95,18 +95,18 @@ func (f *FS) openRead(ctx context.Context, n *node, flags uint32) (Opened, error
 		return Opened{FH: h.fh, KeepCache: true}, nil
 	}
 	f.mu.Unlock()
-	file, a, since, at, err := f.openByName(ctx, n, OpenFlags{Read: true})
+	r, err := f.openByName(ctx, n, OpenFlags{Read: true})
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
-		f.openFailed(n, since, err)
+		f.openFailed(n, r.since, err)
 		return Opened{}, err
 	}
 	h := f.newHandle(n, flags)
-	h.rf = &readFile{file: file, refs: 1}
+	h.rf = &readFile{file: r.file, path: r.path, refs: 1}
 	n.file.readers++
 	o := Opened{FH: h.fh}
-	o.KeepCache, o.Changed = f.opened(n, a, since, at)
+	o.KeepCache, o.Changed = f.opened(n, r.attrs, r.since, r.at)
 	f.noteOpen(n)
 	return o, nil
 }
@@ -174,11 +174,11 @@ func (f *FS) openWrite(ctx context.Context, n *node, flags uint32) (Opened, erro
 		return o, nil
 	}
 	f.mu.Unlock()
-	file, a, since, at, err := f.openByName(ctx, n, OpenFlags{Read: read, Write: true, Truncate: trunc})
+	r, err := f.openByName(ctx, n, OpenFlags{Read: read, Write: true, Truncate: trunc})
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
-		f.openFailed(n, since, err)
+		f.openFailed(n, r.since, err)
 		return Opened{}, err
 	}
 	h := f.newHandle(n, flags)
@@ -187,23 +187,22 @@ func (f *FS) openWrite(ctx context.Context, n *node, flags uint32) (Opened, erro
 		f.changed(n)
 		n.attr.Size, n.attr.Mtime = 0, f.serverNow()
 		f.dropData(n)
-		since = f.tick
+		r.since = f.tick
 	}
-	o.KeepCache, o.Changed = f.opened(n, a, since, at)
+	o.KeepCache, o.Changed = f.opened(n, r.attrs, r.since, r.at)
 	w := n.file.writer
 	if w != nil && (w.read || !read) {
 		// Another open was faster: one writer is enough.
 		w.refs++
-		f.closeFile(file)
+		f.closeFile(r.file)
 	} else if w != nil {
 		// The writer there is cannot be read from: reads get a file of their own.
 		w.refs++
 		f.giveWriter(h, w)
-		h.rf = &readFile{file: file, refs: 1}
+		h.rf = &readFile{file: r.file, path: r.path, refs: 1}
 		return o, nil
 	} else {
-		path, _ := f.path(n) // "" where it has lost its name meanwhile
-		w = &writer{file: file, refs: 1, read: read, path: path}
+		w = &writer{file: r.file, refs: 1, read: read, path: r.path}
 		n.file.writer = w
 	}
 	f.giveWriter(h, w)
@@ -248,7 +247,7 @@ func (f *FS) giveWriter(h *handle, w *writer) {
 	if h.canRead() {
 		h.n.file.readers++
 		if w.read {
-			h.rf = &readFile{file: w.file, refs: 1, w: w}
+			h.rf = &readFile{file: w.file, path: w.path, refs: 1, w: w}
 		}
 	}
 }

@@ -201,12 +201,12 @@ func (f *FS) readable(ctx context.Context, h *handle) (*readFile, error) {
 	n := h.n
 	ver := n.file.ver
 	f.mu.Unlock()
-	file, a, _, _, err := f.openByName(ctx, n, OpenFlags{Read: true})
+	o, err := f.openByName(ctx, n, OpenFlags{Read: true})
 	if err != nil {
 		return nil, err
 	}
-	if ver.set && a.Valid&sftp.AttrSize != 0 && (ver.size != a.Size || ver.mtime != a.Mtime) && h.w == nil {
-		f.closeFile(file)
+	if ver.set && o.attrs.Valid&sftp.AttrSize != 0 && (ver.size != o.attrs.Size || ver.mtime != o.attrs.Mtime) && h.w == nil {
+		f.closeFile(o.file)
 		f.mu.Lock()
 		n.attrAt = zeroTime
 		f.dropData(n)
@@ -216,9 +216,9 @@ func (f *FS) readable(ctx context.Context, h *handle) (*readFile, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if h.rf != nil {
-		f.closeFile(file)
+		f.closeFile(o.file)
 	} else {
-		h.rf = &readFile{file: file, refs: 1}
+		h.rf = &readFile{file: o.file, path: o.path, refs: 1}
 		if f.handles[h.fh] != h {
 			// Released meanwhile: ours is the only reference.
 			rf := h.rf

@@ -135,20 +135,21 @@ func (f *FS) startSibling(d, n *node, size int64) {
 // fetchWhole fetches a file that nobody asked for: whether it succeeds is nobody's
 // concern.
 func (f *FS) fetchWhole(ctx context.Context, n *node) {
-	file, a, since, at, err := f.openByName(ctx, n, OpenFlags{Read: true})
+	o, err := f.openByName(ctx, n, OpenFlags{Read: true})
 	if err != nil {
 		return
 	}
+	file, a := o.file, o.attrs
 	defer f.closeFile(file)
 	if a.Valid&sftp.AttrSize == 0 || a.Mode&modeType != modeRegular || a.Size == 0 || a.Size > siblingMax {
 		return
 	}
 	f.mu.Lock()
-	if n.gone || n.file == nil || n.tick > since || n.dirty() || f.nameUse.changing[n] > 0 {
+	if n.gone || n.file == nil || n.tick > o.since || n.dirty() || f.nameUse.changing[n] > 0 {
 		f.mu.Unlock()
 		return
 	}
-	f.opened(n, a, since, at)
+	f.opened(n, a, o.since, o.at)
 	f.mu.Unlock()
 	var spans []*span
 	f.spans.cover(n, 0, int64(a.Size), siblingMax, true, func(s *span) { spans = append(spans, s) })
