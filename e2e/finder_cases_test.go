@@ -1,0 +1,243 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const copied = 16 << 20
+
+var (
+	bigContent = strings.Repeat("0123456789abcdef", copied/16)
+	bigFork    = strings.Repeat("resource fork ", 30_000) // 420,000 bytes: more than an attribute holds
+)
+
+// finderCases are what Finder does (FIELD.md), and what is on the server then.
+var finderCases = []struct {
+	what string
+	do   func(f *finder)
+	left map[string]string
+}{
+	{"copy in, with metadata and resource fork", func(f *finder) {
+		f.put("photo.jpg", "pixels")
+		f.put("photo.jpg"+afpInfo, afpInfoOf("JPEG8BIM"))
+		f.put("photo.jpg"+resource, bigFork)
+		f.put("photo.jpg:com.apple.quarantine", "0081;65a0;Safari;")
+		when := time.Date(2019, 7, 1, 12, 30, 0, 0, time.UTC)
+		f.must(f.Chtimes(f.at("photo.jpg"), when, when))
+		f.is("photo.jpg", "pixels")
+		f.is("photo.jpg"+afpInfo, afpInfoOf("JPEG8BIM"))
+		f.is("photo.jpg"+resource, bigFork)
+		f.is("photo.jpg:com.apple.quarantine", "0081;65a0;Safari;")
+		fi, err := os.Stat(f.server + "/photo.jpg")
+		f.must(err)
+		if !fi.ModTime().Equal(when) {
+			f.t.Errorf("modified %v, want %v", fi.ModTime(), when)
+		}
+		if names := f.listed("."); !slices.Equal(names, []string{"photo.jpg"}) {
+			f.t.Errorf("listed: %q", names)
+		}
+	}, map[string]string{"photo.jpg": "pixels"}},
+
+	{"duplicate on the server", func(f *finder) {
+		f.put("movie", bigContent)
+		before := f.b.status("files").Traffic
+		src, err := f.Open(f.at("movie"))
+		f.must(err)
+		dst, err := f.Create(f.at("movie copy"))
+		f.must(err)
+		n, err := io.Copy(dst, src) // FSCTL_SRV_COPYCHUNK, as both are of one share
+		f.must(err)
+		f.must(dst.Close())
+		f.must(src.Close())
+		f.cli(`scopy movie "movie copy 2"`)
+		after := f.b.status("files").Traffic
+		if read, wrote := after.ReadBytes-before.ReadBytes, after.WriteBytes-before.WriteBytes; n != copied || read+wrote > copied/16 {
+			f.t.Errorf("%d bytes were copied twice; of these %d came over the link and %d went", n, read, wrote)
+		}
+	}, map[string]string{"movie": bigContent, "movie copy": bigContent, "movie copy 2": bigContent}},
+
+	{"safe-save beside the file", func(f *finder) {
+		f.put("letter.txt", "old")
+		f.put("letter.txt"+tags, "red")
+		f.put(".letter.txt.sb-5f2a91c3-hQy2Vd", "new")
+		f.put(".letter.txt.sb-5f2a91c3-hQy2Vd"+tags, "red")
+		f.cli(`rename .letter.txt.sb-5f2a91c3-hQy2Vd letter.txt -f`)
+		f.is("letter.txt", "new")
+		f.is("letter.txt"+tags, "red")
+		f.isNot(".letter.txt.sb-5f2a91c3-hQy2Vd")
+	}, map[string]string{"letter.txt": "new"}},
+
+	{"safe-save through .TemporaryItems", func(f *finder) {
+		f.put("letter.txt", "old")
+		saving := ".TemporaryItems/folders.501/TemporaryItems/(A Document Being Saved By TextEdit)"
+		at := ""
+		for part := range strings.SplitSeq(saving, "/") {
+			at += part
+			f.mkdir(at)
+			at += "/"
+		}
+		f.put(at+"letter.txt", "new")
+		f.put(at+"letter.txt"+afpInfo, afpInfoOf("TEXTttxt"))
+		f.must(f.Rename(f.at("letter.txt"), f.at(at+"letter.txt.old")))
+		f.must(f.Rename(f.at(at+"letter.txt"), f.at("letter.txt")))
+		for _, err := range removeTree(f.Share, f.at(".TemporaryItems")) {
+			f.t.Error(err)
+		}
+		f.is("letter.txt", "new")
+		f.is("letter.txt"+afpInfo, afpInfoOf("TEXTttxt"))
+	}, map[string]string{"letter.txt": "new"}},
+
+	{"move to the trash: there is none, so Finder deletes", func(f *finder) {
+		f.put("rubbish", "x")
+		for _, name := range []string{".Trashes", ".Trashes/501"} {
+			if err := f.Mkdir(name, 0o755); err == nil {
+				f.t.Errorf("%s was made at the root of the share", name)
+			}
+		}
+		f.must(f.Remove(f.at("rubbish")))
+	}, nil},
+
+	{"rename in case only, with tags", func(f *finder) {
+		f.put("readme.TXT", "text")
+		f.put("readme.TXT"+tags, "blue")
+		f.must(f.Rename(f.at("readme.TXT"), f.at("ReadMe.txt")))
+		f.is("ReadMe.txt", "text")
+		f.is("ReadMe.txt"+tags, "blue")
+		if names := f.listed("."); !slices.Equal(names, []string{"ReadMe.txt"}) {
+			f.t.Errorf("listed: %q", names)
+		}
+	}, map[string]string{"ReadMe.txt": "text"}},
+
+	{"a folder with an icon of its own", func(f *finder) {
+		const icon = "folder/Icon\uf00d" // a carriage return
+		f.mkdir("folder")
+		f.put(icon, "")
+		f.put(icon+afpInfo, afpInfoOf("\x00\x00\x00\x00\x00\x00\x00\x00\x40\x00")) // invisible
+		f.put(icon+resource, bigFork)
+		f.put("folder"+afpInfo, afpInfoOf("\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00")) // has an icon
+		f.is(icon+resource, bigFork)
+		f.is("folder"+afpInfo, afpInfoOf("\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00"))
+		f.must(f.Rename(f.at("folder"), f.at("renamed")))
+		f.is("renamed/Icon\uf00d"+resource, bigFork)
+		f.is("renamed"+afpInfo, afpInfoOf("\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00"))
+	}, map[string]string{"renamed/": "", "renamed/Icon\r": ""}},
+
+	{"tags", func(f *finder) {
+		f.mkdir("folder")
+		f.put("folder/doc", "x")
+		f.put("folder/doc"+tags, "red")
+		f.put("folder"+tags, "green")
+		f.must(f.Rename(f.at("folder"), f.at("moved")))
+		f.is("moved/doc"+tags, "red")
+		f.is("moved"+tags, "green")
+		f.put("moved/doc"+tags, "a longer list of tags")
+		f.is("moved/doc"+tags, "a longer list of tags")
+		f.must(f.Remove(f.at("moved/doc" + tags)))
+		f.isNot("moved/doc" + tags)
+		f.is("moved/doc", "x")
+		// They go with their file.
+		f.put("moved/doc"+tags, "red")
+		f.must(f.Remove(f.at("moved/doc")))
+		f.put("moved/doc", "y")
+		f.isNot("moved/doc" + tags)
+	}, map[string]string{"moved/": "", "moved/doc": "y"}},
+
+	{"an archive with ._ files", func(f *finder) {
+		fork := appleDouble("fork of doc")
+		f.put("archive.zip", "PK")
+		f.put("doc", "data")
+		f.mkdir("__MACOSX")
+		f.put("__MACOSX/._doc", fork)
+		f.is("__MACOSX/._doc", fork)
+		// What only has such a name is a file like any other.
+		f.put("._notes", "plain text")
+		f.is("._notes", "plain text")
+	}, map[string]string{"archive.zip": "PK", "doc": "data", "__MACOSX/": "", "._notes": "plain text"}},
+
+	{"Finder's own files", func(f *finder) {
+		f.mkdir("folder")
+		f.put("folder/.DS_Store", "\x00\x00\x00\x01Bud1")
+		f.is("folder/.DS_Store", "\x00\x00\x00\x01Bud1")
+		f.put("folder/.DS_Store", "\x00\x00\x00\x01Bud1, later")
+		f.is("folder/.DS_Store", "\x00\x00\x00\x01Bud1, later")
+		f.put(".DS_Store", "Bud1")
+		// As on a local disk, a folder with one is not empty to who removes just the
+		// folder; Finder removes what is in it first.
+		if err := f.Remove(f.at("folder")); err == nil {
+			f.t.Error("a folder was removed with what the client sees in it")
+		}
+		for _, err := range removeTree(f.Share, f.at("folder")) {
+			f.t.Error(err)
+		}
+	}, nil},
+
+	{"a package", func(f *finder) {
+		for _, dir := range []string{"App.app", "App.app/Contents", "App.app/Contents/MacOS", "App.app/Contents/Resources"} {
+			f.mkdir(dir)
+		}
+		f.put("App.app/Contents/Info.plist", "<plist/>")
+		f.put("App.app/Contents/MacOS/App", "code")
+		f.must(f.WriteFile(f.at("App.app/Contents/Resources/icon.icns"), []byte("icns"), 0o644))
+		f.put("App.app"+tags, "grey")
+		f.must(f.Rename(f.at("App.app"), f.at("App 2.app")))
+		f.is("App 2.app/Contents/MacOS/App", "code")
+		f.is("App 2.app"+tags, "grey")
+	}, map[string]string{
+		"App 2.app/": "", "App 2.app/Contents/": "", "App 2.app/Contents/MacOS/": "", "App 2.app/Contents/Resources/": "",
+		"App 2.app/Contents/Info.plist": "<plist/>", "App 2.app/Contents/MacOS/App": "code", "App 2.app/Contents/Resources/icon.icns": "icns",
+	}},
+
+	{"delete a tree with metadata everywhere", func(f *finder) {
+		f.mkdir("tree")
+		f.mkdir("tree/sub")
+		for _, name := range []string{"tree/a", "tree/sub/b"} {
+			f.put(name, "x")
+			f.put(name+resource, "fork")
+			f.put(name+tags, "red")
+		}
+		f.put("tree/.DS_Store", "Bud1")
+		f.put("tree/sub/.DS_Store", "Bud1")
+		for _, err := range removeTree(f.Share, f.at("tree")) {
+			f.t.Error(err)
+		}
+	}, nil},
+
+	{"many files in one directory", func(f *finder) {
+		const many = 400
+		f.mkdir("many")
+		var want []string
+		for i := range many {
+			name := fmt.Sprintf("IMG_%04d.jpg", i)
+			f.put("many/"+name, "x")
+			want = append(want, name)
+		}
+		if names := f.listed("many"); !slices.Equal(names, want) {
+			f.t.Errorf("%d are listed, %d were made", len(names), many)
+		}
+		for _, err := range removeTree(f.Share, f.at("many")) {
+			f.t.Error(err)
+		}
+	}, nil},
+
+	{"free space", func(f *finder) {
+		var st syscall.Statfs_t
+		f.must(syscall.Statfs(f.server, &st))
+		got, err := f.Statfs(f.dir)
+		f.must(err)
+		total := got.TotalBlockCount() * got.FragmentSize() * got.BlockSize()
+		if want := st.Blocks * uint64(st.Frsize); total != want {
+			f.t.Errorf("%d bytes in all, want %d", total, want)
+		}
+		free := got.AvailableBlockCount() * got.FragmentSize() * got.BlockSize()
+		want := st.Bavail * uint64(st.Frsize)
+		if free == 0 || free > want*2 || free < want/2 {
+			f.t.Errorf("%d bytes free, want about %d", free, want)
+		}
+	}, nil},
+}
