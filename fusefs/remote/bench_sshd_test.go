@@ -1,118 +1,134 @@
 package remote_test
 
 import (
+	"cmp"
 	"fmt"
-	"io"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
-	pkgsftp "github.com/pkg/sftp"
-
 	"sshfs-bridge/e2e/testenv"
 	"sshfs-bridge/fusefs/remote"
-	"sshfs-bridge/fusefs/sshdial"
 )
 
-// BenchmarkSSHD moves one large file to and from a real sshd, over a way with a
-// delay, beside pkg/sftp's client and OpenSSH's sftp in the same run.
+// client is one of those that BenchmarkSSHD compares, logged in. All names are the
+// server's.
+type client interface {
+	// read fetches a file and keeps nothing; write stores size bytes as a new file,
+	// which the server has when it returns.
+	read(b *testing.B, name string, size int)
+	write(b *testing.B, name string, size int)
+	// readAll fetches all files of a directory, each whole.
+	readAll(b *testing.B, dir string, names []string)
+	// list gives the number of entries of a directory.
+	list(b *testing.B, dir string) int
+}
+
+// work is what a client is given to do, and in what its speed is told.
+type work struct {
+	name, unit string
+	prepare    func(b *testing.B, x *real)
+	// do does it once, and says how much it was.
+	do func(b *testing.B, x *real, c client, who string, rtt time.Duration) float64
+}
+
+const (
+	benchSize    = 128 << 20
+	benchSmall   = 1000
+	benchEntries = 10_000
+)
+
+func works() []work {
+	return []work{
+		{"read", "MB/s", func(b *testing.B, x *real) {
+			b.Helper()
+			check(b, os.WriteFile(x.file("in"), random(1, benchSize), 0o644))
+		}, func(b *testing.B, x *real, c client, _ string, _ time.Duration) float64 {
+			b.Helper()
+			c.read(b, x.file("in"), benchSize)
+			return benchSize / 1e6
+		}},
+		{"write", "MB/s", func(*testing.B, *real) {}, func(b *testing.B, x *real, c client, _ string, _ time.Duration) float64 {
+			b.Helper()
+			c.write(b, x.file("out"), benchSize)
+			return benchSize / 1e6
+		}},
+		{"small", "files/s", func(b *testing.B, x *real) { b.Helper(); makeFiles(b, x, benchSmall, 4096) }, smallFiles},
+		{"list", "entries/s", func(b *testing.B, x *real) { b.Helper(); makeFiles(b, x, benchEntries, 0) }, func(b *testing.B, x *real, c client, _ string, _ time.Duration) float64 {
+			b.Helper()
+			if n := c.list(b, x.file("d")); n != benchEntries {
+				b.Fatalf("%d entries", n)
+			}
+			return benchEntries
+		}},
+	}
+}
+
+func fileName(i int) string { return fmt.Sprintf("file-%05d", i) }
+
+func makeFiles(b *testing.B, x *real, n, size int) {
+	b.Helper()
+	check(b, os.Mkdir(x.file("d"), 0o755))
+	for i := range n {
+		check(b, os.WriteFile(filepath.Join(x.file("d"), fileName(i)), random(uint64(i), size), 0o644))
+	}
+}
+
+// smallFiles reads a thousand files. OpenSSH's sftp, which does one step at a time,
+// reads as many of them as take some ten seconds.
+func smallFiles(b *testing.B, x *real, c client, who string, rtt time.Duration) float64 {
+	b.Helper()
+	n := benchSmall
+	if who == "openssh" && rtt > 0 {
+		n = min(n, int(2*time.Second/rtt))
+	}
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fileName(i)
+	}
+	c.readAll(b, x.file("d"), names)
+	return float64(n)
+}
+
+// BenchmarkSSHD has three clients do the same work with a real sshd, over a way with a
+// delay: OpenSSH's sftp, pkg/sftp's client, and us, two seconds after each has
+// logged in. Ours tells how many times as fast it is as the others.
 func BenchmarkSSHD(b *testing.B) {
-	const size = 128 << 20
 	for _, rtt := range []time.Duration{0, 20 * time.Millisecond, 100 * time.Millisecond} {
-		for _, who := range []struct {
-			name string
-			run  func(b *testing.B, x *real, write bool)
-		}{{"us", benchUs}, {"pkgsftp", benchPkgSFTP}, {"openssh", benchOpenSSH}} {
-			for _, op := range []string{"read", "write"} {
-				b.Run(fmt.Sprintf("%s/rtt=%v/%s", op, rtt, who.name), func(b *testing.B) {
+		for _, w := range works() {
+			speeds := make(map[string]float64)
+			for _, who := range []struct {
+				name string
+				dial func(b *testing.B, x *real) client
+			}{{"openssh", dialOpenSSH}, {"pkgsftp", dialPkgSFTP}, {"us", dialUs}} {
+				b.Run(fmt.Sprintf("%s/rtt=%v/%s", w.name, rtt, who.name), func(b *testing.B) {
 					x := newRealAway(b, testenv.SSHDOptions{}, remote.Options{}, rtt)
-					check(b, os.WriteFile(x.file("in"), random(1, size), 0o644))
-					b.SetBytes(size)
-					who.run(b, x, op == "write")
-					s := x.Status()
-					b.ReportMetric(float64(s.Channels), "channels")
+					w.prepare(b, x)
+					c := who.dial(b, x)
+					<-time.After(2 * time.Second)
+					var all []float64
+					for b.Loop() {
+						start := time.Now()
+						amount := w.do(b, x, c, who.name, rtt)
+						all = append(all, amount/time.Since(start).Seconds())
+					}
+					slices.Sort(all)
+					speed := all[len(all)/2]
+					speeds[who.name] = speed
+					b.ReportMetric(0, "ns/op")
+					b.ReportMetric(speed, w.unit)
+					if who.name != "us" {
+						return
+					}
+					for name, other := range speeds {
+						if name != "us" {
+							b.ReportMetric(speed/cmp.Or(other, 1), "x-"+name)
+						}
+					}
 				})
 			}
-		}
-	}
-}
-
-func benchUs(b *testing.B, x *real, write bool) {
-	data := random(1, 128<<20)
-	for b.Loop() {
-		if !write {
-			f, _, err := x.Open(b.Context(), "in", forRead, 0)
-			check(b, err)
-			_, err = readAll(b.Context(), f, len(data), 1<<20, 64)
-			check(b, err)
-			f.Close(b.Context())
-			continue
-		}
-		f, _, err := x.Open(b.Context(), "out", forWrite, 0o644)
-		check(b, err)
-		check(b, writeAll(b.Context(), f, data, 1<<20))
-		check(b, f.Sync(b.Context()))
-		_, err = f.Close(b.Context())
-		check(b, err)
-	}
-}
-
-func benchPkgSFTP(b *testing.B, x *real, write bool) {
-	route, err := sshdial.Resolve(sshdial.Target{Host: x.sshd.Alias}, sshdial.Options{SSHDir: x.sshd.SSHDir, DialContext: x.dialProxy})
-	check(b, err)
-	conn, err := route.Dial(b.Context(), nil)
-	check(b, err)
-	defer conn.Close()
-	stream, err := conn.OpenSFTP(b.Context())
-	check(b, err)
-	c, err := pkgsftp.NewClientPipe(stream, stream, pkgsftp.MaxPacketUnchecked(255<<10), pkgsftp.UseConcurrentWrites(true))
-	check(b, err)
-	defer c.Close()
-	for b.Loop() {
-		from, to := x.file("in"), filepath.Join(b.TempDir(), "local")
-		if write {
-			from, to = to, x.file("out")
-			check(b, os.WriteFile(from, random(1, 128<<20), 0o644))
-			in, err := os.Open(from)
-			check(b, err)
-			out, err := c.Create(to)
-			check(b, err)
-			_, err = out.ReadFrom(in)
-			check(b, err)
-			check(b, out.Close())
-			in.Close()
-			continue
-		}
-		in, err := c.Open(from)
-		check(b, err)
-		_, err = in.WriteTo(io.Discard)
-		check(b, err)
-		in.Close()
-	}
-}
-
-func benchOpenSSH(b *testing.B, x *real, write bool) {
-	if _, err := exec.LookPath("sftp"); err != nil {
-		b.Fatal(err)
-	}
-	host, port, err := net.SplitHostPort(x.proxy.Addr())
-	check(b, err)
-	local := filepath.Join(b.TempDir(), "local")
-	check(b, os.WriteFile(local, random(1, 128<<20), 0o644))
-	batch := filepath.Join(b.TempDir(), "batch")
-	line := fmt.Sprintf("get %s %s\n", x.file("in"), local)
-	if write {
-		line = fmt.Sprintf("put %s %s\n", local, x.file("out"))
-	}
-	check(b, os.WriteFile(batch, []byte(line), 0o600))
-	for b.Loop() {
-		cmd := exec.CommandContext(b.Context(), "sftp", "-q", "-b", batch, "-P", port, "-i", x.sshd.IdentityFile,
-			"-oStrictHostKeyChecking=no", "-oUserKnownHostsFile=/dev/null", x.sshd.User+"@"+host)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			b.Fatalf("%v: %s", err, out)
 		}
 	}
 }
