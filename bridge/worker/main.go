@@ -133,6 +133,7 @@ func greet(control *link) (Spec, error) {
 
 // serve serves the mount until it is unmounted or the session ends.
 func serve(ctx context.Context, dev *os.File, control *link, spec Spec) error {
+	boundGarbage()
 	level := &slog.LevelVar{}
 	level.Set(spec.LogLevel)
 	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
