@@ -25,13 +25,13 @@ var finderCases = []struct {
 }{
 	{"copy in, with metadata and resource fork", func(f *finder) {
 		f.put("photo.jpg", "pixels")
-		f.put("photo.jpg"+afpInfo, afpInfoOf("JPEG8BIM"))
+		f.put("photo.jpg"+infoStream, afpInfoOf("JPEG8BIM"))
 		f.put("photo.jpg"+resource, bigFork)
 		f.put("photo.jpg:com.apple.quarantine", "0081;65a0;Safari;")
 		when := time.Date(2019, 7, 1, 12, 30, 0, 0, time.UTC)
 		f.must(f.Chtimes(f.at("photo.jpg"), when, when))
 		f.is("photo.jpg", "pixels")
-		f.is("photo.jpg"+afpInfo, afpInfoOf("JPEG8BIM"))
+		f.is("photo.jpg"+infoStream, afpInfoOf("JPEG8BIM"))
 		f.is("photo.jpg"+resource, bigFork)
 		f.is("photo.jpg:com.apple.quarantine", "0081;65a0;Safari;")
 		fi, err := os.Stat(f.server + "/photo.jpg")
@@ -83,14 +83,14 @@ var finderCases = []struct {
 			at += "/"
 		}
 		f.put(at+"letter.txt", "new")
-		f.put(at+"letter.txt"+afpInfo, afpInfoOf("TEXTttxt"))
+		f.put(at+"letter.txt"+infoStream, afpInfoOf("TEXTttxt"))
 		f.must(f.Rename(f.at("letter.txt"), f.at(at+"letter.txt.old")))
 		f.must(f.Rename(f.at(at+"letter.txt"), f.at("letter.txt")))
 		for _, err := range removeTree(f.Share, f.at(".TemporaryItems")) {
 			f.t.Error(err)
 		}
 		f.is("letter.txt", "new")
-		f.is("letter.txt"+afpInfo, afpInfoOf("TEXTttxt"))
+		f.is("letter.txt"+infoStream, afpInfoOf("TEXTttxt"))
 	}, map[string]string{"letter.txt": "new"}},
 
 	{"move to the trash: there is none, so Finder deletes", func(f *finder) {
@@ -118,14 +118,14 @@ var finderCases = []struct {
 		const icon = "folder/Icon\uf00d" // a carriage return
 		f.mkdir("folder")
 		f.put(icon, "")
-		f.put(icon+afpInfo, afpInfoOf("\x00\x00\x00\x00\x00\x00\x00\x00\x40\x00")) // invisible
+		f.put(icon+infoStream, afpInfoOf("\x00\x00\x00\x00\x00\x00\x00\x00\x40\x00")) // invisible
 		f.put(icon+resource, bigFork)
-		f.put("folder"+afpInfo, afpInfoOf("\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00")) // has an icon
+		f.put("folder"+infoStream, afpInfoOf("\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00")) // has an icon
 		f.is(icon+resource, bigFork)
-		f.is("folder"+afpInfo, afpInfoOf("\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00"))
+		f.is("folder"+infoStream, afpInfoOf("\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00"))
 		f.must(f.Rename(f.at("folder"), f.at("renamed")))
 		f.is("renamed/Icon\uf00d"+resource, bigFork)
-		f.is("renamed"+afpInfo, afpInfoOf("\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00"))
+		f.is("renamed"+infoStream, afpInfoOf("\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00"))
 	}, map[string]string{"renamed/": "", "renamed/Icon\r": ""}},
 
 	{"tags", func(f *finder) {
@@ -149,7 +149,7 @@ var finderCases = []struct {
 	}, map[string]string{"moved/": "", "moved/doc": "y"}},
 
 	{"an archive with ._ files", func(f *finder) {
-		fork := appleDouble("fork of doc")
+		fork := doubleOf("fork of doc")
 		f.put("archive.zip", "PK")
 		f.put("doc", "data")
 		f.mkdir("__MACOSX")

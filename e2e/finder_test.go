@@ -57,7 +57,7 @@ func (f *finder) is(name, want string) {
 // read reads a file or a stream. AfpInfo is read in one piece, as a Mac does: smbd
 // takes no notice of the offset, so that who reads on never comes to an end.
 func (f *finder) read(name string) ([]byte, error) {
-	if !strings.HasSuffix(name, afpInfo) {
+	if !strings.HasSuffix(name, infoStream) {
 		return f.ReadFile(f.at(name))
 	}
 	file, err := f.Open(f.at(name))
@@ -90,9 +90,9 @@ func (f *finder) cli(command string) {
 // The streams in which a Mac keeps what is not the file's data. A colon within a
 // name is sent as the private character that stands for it.
 const (
-	afpInfo  = ":AFP_AfpInfo"
-	resource = ":AFP_Resource"
-	tags     = ":com.apple.metadata\uf022_kMDItemUserTags"
+	infoStream = ":AFP_AfpInfo"
+	resource   = ":AFP_Resource"
+	tags       = ":com.apple.metadata\uf022_kMDItemUserTags"
 )
 
 // afpInfoOf is Finder's metadata of a file (Netatalk's AfpInfo): its type and
@@ -106,8 +106,8 @@ func afpInfoOf(finderInfo string) string {
 	return string(b)
 }
 
-// appleDouble is a file ._NAME with a resource fork, as an archive has it.
-func appleDouble(fork string) string {
+// doubleOf is a file ._NAME with a resource fork, as an archive has it.
+func doubleOf(fork string) string {
 	var b bytes.Buffer
 	b.WriteString("\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        ")
 	for _, v := range []any{uint16(2), uint32(9), uint32(50), uint32(32), uint32(2), uint32(82), uint32(len(fork))} {
@@ -168,7 +168,7 @@ func finderRestart(t *testing.T, b *bridge, sshd *testenv.SSHD) {
 	f.put("doc", "data")
 	f.put("doc"+tags, "red")
 	f.put("doc"+resource, fork)
-	f.put("doc"+afpInfo, afpInfoOf("TEXTttxt"))
+	f.put("doc"+infoStream, afpInfoOf("TEXTttxt"))
 	f.put(".DS_Store", "Bud1")
 	b.stop(syscall.SIGTERM, 10*time.Second)
 	b.start()
@@ -179,7 +179,7 @@ func finderRestart(t *testing.T, b *bridge, sshd *testenv.SSHD) {
 	f.is("doc", "data")
 	f.is("doc"+tags, "red")
 	f.is("doc"+resource, fork)
-	f.is("doc"+afpInfo, afpInfoOf("TEXTttxt"))
+	f.is("doc"+infoStream, afpInfoOf("TEXTttxt"))
 	f.is(".DS_Store", "Bud1")
 	f.must(f.Remove(f.at("doc")))
 	f.put("doc", "another")
