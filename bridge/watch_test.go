@@ -2,10 +2,14 @@ package bridge
 
 import (
 	"context"
+	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,5 +110,54 @@ func TestSupervisor_readsAChangedFileByItself(t *testing.T) {
 	}
 	if now := ct.sys.all(); now[0] != before[0] || len(now) > 2 {
 		t.Errorf("the unchanged mount was touched: %d workers", len(now))
+	}
+}
+
+// SIGHUP is a reload, as often as it comes.
+func TestSupervisor_reloadsOnSIGHUP(t *testing.T) {
+	c := testConfig(t, configured("a", "nas:/a"))
+	var reads atomic.Int32
+	mine := make(chan os.Signal, 1) // a signal that comes too early must not end the test
+	signal.Notify(mine, syscall.SIGHUP)
+	defer signal.Stop(mine)
+	ct := newControlled(t, c, func(ct *controlled) {
+		ct.s.o.Reload = func() (Config, error) { reads.Add(1); return c, nil }
+	})
+	await(t, "a is up", func() bool { return ct.state("a") == api.StateUp })
+	a := ct.s.find("a")
+	await(t, "it is read", func() bool {
+		if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		return reads.Load() > 1
+	})
+	if ct.s.find("a") != a {
+		t.Error("a mount that did not change was started anew")
+	}
+}
+
+// What changed and can only take effect with the next start is named.
+func TestReload_namesWhatWaits(t *testing.T) {
+	c := testConfig(t)
+	next := c
+	next.SMB.Ports, next.LogFormat, next.LogLevel = []int{4450}, "json", slog.LevelDebug
+	level := &slog.LevelVar{}
+	ct := newControlled(t, c, func(ct *controlled) {
+		ct.s.o.Level = level
+		ct.s.o.Reload = func() (Config, error) { return next, nil }
+	})
+	if _, err := ct.Mount(t.Context(), api.MountRequest{Spec: api.MountSpec{Remote: "nas:/a"}}, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	r, err := ct.Reload(t.Context())
+	if err != nil || !slices.Equal(r.NextStart, []string{"log_format", "smb.ports"}) || r.Added != 0 || r.Removed != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if got := ct.s.Config(); !slices.Equal(got.SMB.Ports, c.SMB.Ports) || got.LogFormat != c.LogFormat {
+		t.Errorf("taken over: %v, %s", got.SMB.Ports, got.LogFormat)
+	}
+	// The level changes at once, everywhere.
+	if level.Level() != slog.LevelDebug || !slices.Contains(ct.sys.all()[0].called(), "log level DEBUG") {
+		t.Errorf("level %v, the worker was told %q", level.Level(), ct.sys.all()[0].called())
 	}
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -35,7 +37,7 @@ func serveFake(tb testing.TB, dir string) (socket string) {
 		Mounts: []api.MountStatus{up, down},
 	}
 	answer := func(w http.ResponseWriter, code int, v any) {
-		w.Header().Set(api.VersionHeader, buildVersion().Version)
+		w.Header().Set(api.VersionHeader, cmp.Or(os.Getenv("FAKE_VERSION"), buildVersion().Version))
 		w.WriteHeader(code)
 		if err := json.NewEncoder(w).Encode(v); err != nil {
 			tb.Error(err)

@@ -39,6 +39,31 @@ func TestExitCodes_areDocumented(t *testing.T) {
 	}
 }
 
+// A supervisor of another version is told of, once a command; what it says counts all
+// the same.
+func TestOtherVersion_isTold(t *testing.T) {
+	dir, err := os.MkdirTemp("", "skew")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Setenv("SSHFS_BRIDGE_SOCKET", serveFake(t, dir))
+	old := version
+	version = "9.9.9"
+	t.Cleanup(func() { version = old })
+	t.Setenv("FAKE_VERSION", "1.0.0")
+	var stdout, stderr bytes.Buffer
+	if code := execute(t.Context(), []string{"url", "media"}, nil, &stdout, &stderr); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	if n := strings.Count(stderr.String(), "the supervisor is version 1.0.0, this program 9.9.9: restart it"); n != 1 {
+		t.Errorf("told %d times: %s", n, &stderr)
+	}
+	if !strings.Contains(stdout.String(), "/media") {
+		t.Errorf("no answer: %s", &stdout)
+	}
+}
+
 // reading are the commands that tell something, each with arguments that work
 // against the fake supervisor. Every other command is in acting.
 var reading = map[string][]string{
