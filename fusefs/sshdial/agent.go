@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -66,7 +67,7 @@ func (l *login) agentKeys() []*candidate {
 		keys = append(keys, &candidate{
 			label: "agent's " + name,
 			key:   key,
-			open:  func() (ssh.AlgorithmSigner, error) { return signer, nil },
+			open:  signer.open,
 		})
 	}
 	return keys
@@ -76,6 +77,16 @@ func (l *login) agentKeys() []*candidate {
 type agentSigner struct {
 	login *login
 	key   ssh.PublicKey
+}
+
+// open gives the signer, unless nobody is there to touch the key: one that wanted to
+// be touched before would blink unseen, at a redial or for a further connection.
+func (s *agentSigner) open() (ssh.AlgorithmSigner, error) {
+	if (s.login.asker == nil || s.login.hop.batch) && s.login.memory.wantsTouch(s.key) {
+		s.login.needsPerson = true
+		return nil, ErrNeedsPerson
+	}
+	return s, nil
 }
 
 func (s *agentSigner) PublicKey() ssh.PublicKey { return s.key }
@@ -101,7 +112,16 @@ func (s *agentSigner) SignWithAlgorithm(_ io.Reader, data []byte, algorithm stri
 	if err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
+	if touched(sig) {
+		s.login.memory.setWantsTouch(s.key)
+	}
 	return sig, nil
+}
+
+// touched says that a hardware key was touched to make a signature: its first flag,
+// before the counter (PROTOCOL.u2f of OpenSSH).
+func touched(sig *ssh.Signature) bool {
+	return strings.HasPrefix(sig.Format, "sk-") && len(sig.Rest) > 0 && sig.Rest[0]&1 != 0
 }
 
 // close ends the connection; a nil agentConn has none.

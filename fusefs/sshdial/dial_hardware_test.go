@@ -1,11 +1,14 @@
 package sshdial_test
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -21,6 +24,9 @@ type hardwareAgent struct {
 	agent.ExtendedAgent
 	public  ssh.PublicKey
 	private ed25519.PrivateKey
+
+	untouched bool // it signs by itself, as a key made with no-touch-required
+	signed    atomic.Int64
 }
 
 const hardwareApplication = "ssh:"
@@ -44,7 +50,7 @@ func newHardwareAgent(t *testing.T) *hardwareAgent {
 	if !ok {
 		t.Fatal("the keyring is not extended")
 	}
-	return &hardwareAgent{ring, key, private}
+	return &hardwareAgent{ExtendedAgent: ring, public: key, private: private}
 }
 
 func (a *hardwareAgent) List() ([]*agent.Key, error) {
@@ -53,22 +59,56 @@ func (a *hardwareAgent) List() ([]*agent.Key, error) {
 
 func (a *hardwareAgent) SignWithFlags(_ ssh.PublicKey, data []byte, _ agent.SignatureFlags) (*ssh.Signature, error) {
 	app, message := sha256.Sum256([]byte(hardwareApplication)), sha256.Sum256(data)
-	tail := []byte{1 /* touched */, 0, 0, 0, 7 /* a counter */}
+	a.signed.Add(1)
+	tail := []byte{0, 0, 0, 0, 7 /* a counter */}
+	if !a.untouched {
+		tail[0] = 1
+	}
 	signed := append(append(app[:], tail...), message[:]...)
 	return &ssh.Signature{Format: ssh.KeyAlgoSKED25519, Blob: ed25519.Sign(a.private, signed), Rest: tail}, nil
 }
 
 func TestLoginHardwareKey(t *testing.T) {
-	s := startSSHD(t, testenv.SSHDOptions{})
-	a := newHardwareAgent(t)
-	dir := t.TempDir()
-	socket, pub := filepath.Join(dir, "agent"), filepath.Join(dir, "id.pub")
-	serveSocket(t, socket, a)
-	if err := os.WriteFile(pub, ssh.MarshalAuthorizedKey(a.public), 0o600); err != nil {
-		t.Fatal(err)
+	for name, c := range map[string]struct {
+		untouched bool
+		signed    int // in four logins, of which two have nobody to touch the key
+	}{"touched": {false, 2}, "by itself": {true, 4}} {
+		t.Run(name, func(t *testing.T) {
+			var options []string
+			if c.untouched {
+				options = append(options, "no-touch-required")
+			}
+			s := startSSHD(t, testenv.SSHDOptions{})
+			a := newHardwareAgent(t)
+			a.untouched = c.untouched
+			dir := t.TempDir()
+			socket, pub := filepath.Join(dir, "agent"), filepath.Join(dir, "id.pub")
+			serveSocket(t, socket, a)
+			if err := os.WriteFile(pub, ssh.MarshalAuthorizedKey(a.public), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s.Authorize(pub, options...)
+			remove(t, s, "id_ed25519", "id_ed25519.pub")
+			r := route(t, s, sshdial.Options{AgentSocket: socket, IdentityFiles: []string{pub}})
+			nobody := func(context.Context, sshdial.Question) (string, error) { return "", sshdial.ErrNoPerson }
+			list(t, mustDial(t, r, askerFunc(nobody)))
+			// Nobody is there now: the key shall not blink for who does not see it.
+			for range 2 {
+				conn, err := r.Dial(t.Context(), nil)
+				switch {
+				case err == nil:
+					conn.Close()
+				case !errors.Is(err, sshdial.ErrNeedsPerson):
+					t.Errorf("a login with nobody there: %v", err)
+				}
+				if (err == nil) != c.untouched {
+					t.Errorf("a login with nobody there: %v", err)
+				}
+			}
+			list(t, mustDial(t, r, askerFunc(nobody)))
+			if n := int(a.signed.Load()); n != c.signed {
+				t.Errorf("the key signed %d times in four logins, want %d", n, c.signed)
+			}
+		})
 	}
-	s.Authorize(pub)
-	remove(t, s, "id_ed25519", "id_ed25519.pub")
-	r := route(t, s, sshdial.Options{AgentSocket: socket, IdentityFiles: []string{pub}})
-	list(t, mustDial(t, r, nil))
 }

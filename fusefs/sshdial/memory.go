@@ -15,6 +15,7 @@ type memory struct {
 	signers  map[string]ssh.AlgorithmSigner
 	secrets  map[string]string
 	oneTime  map[string]bool
+	touch    map[string]bool // hardware keys that were touched to sign
 }
 
 func newMemory(accepted []string) *memory {
@@ -22,6 +23,7 @@ func newMemory(accepted []string) *memory {
 		signers: map[string]ssh.AlgorithmSigner{},
 		secrets: map[string]string{},
 		oneTime: map[string]bool{},
+		touch:   map[string]bool{},
 	}
 	for _, line := range accepted {
 		// A line is a line: what comes from elsewhere cannot add another.
@@ -90,4 +92,17 @@ func (m *memory) isOneTime(where string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.oneTime[where]
+}
+
+// setWantsTouch remembers that a hardware key signs only when somebody touches it.
+func (m *memory) setWantsTouch(key ssh.PublicKey) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.touch[string(key.Marshal())] = true
+}
+
+func (m *memory) wantsTouch(key ssh.PublicKey) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.touch[string(key.Marshal())]
 }
