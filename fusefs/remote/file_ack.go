@@ -2,6 +2,7 @@ package remote
 
 import (
 	"container/heap"
+	"errors"
 	"time"
 )
 
@@ -70,6 +71,9 @@ func (f *File) drop(o *op, err error) {
 func (f *File) endLocked(o *op, err error) {
 	if f.last == o {
 		f.last = nil
+	}
+	if o.kind == opFsync && errors.Is(err, errors.ErrUnsupported) {
+		err = nil // what is acknowledged is all there is to know, and no failure of a write
 	}
 	if err != nil && (o.changes() || o.kind == opFsync || o.kind == opClose && isStatus(err)) {
 		f.failLocked(err)

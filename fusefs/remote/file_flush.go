@@ -2,7 +2,6 @@ package remote
 
 import (
 	"context"
-	"errors"
 
 	"sshfs-bridge/fusefs/sftp"
 )
@@ -37,9 +36,6 @@ func (f *File) Sync(ctx context.Context) error {
 	o := f.fstatLocked()
 	f.mu.Unlock()
 	_, err := f.await(ctx, o)
-	if errors.Is(err, errors.ErrUnsupported) {
-		err = nil
-	}
 	return err
 }
 
