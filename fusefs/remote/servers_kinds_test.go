@@ -33,6 +33,9 @@ type kind struct {
 	slow         bool // its windows, or its code, carry little
 	grows        bool // has what further channels need
 	plain        bool // differs from another one in nothing that stripes meet
+	// rate is what the line carries, in bytes a second each way, 20 ms from here; 0
+	// is whatever it does.
+	rate int64
 }
 
 func kinds() []kind {
@@ -59,6 +62,10 @@ func kinds() []kind {
 				"-P", "posix-rename,limits,copy-data,fsync,hardlink,statvfs,fstatvfs,lsetstat,expand-path,users-groups-by-id",
 			}}),
 			note: "requests denied with `sftp-server -P`, as old servers and appliances lack them", plain: true,
+		},
+		{
+			name: "OpenSSH, slow line", needs: openssh, start: ownSSHD(testenv.SSHDOptions{}),
+			note: "4 MiB a second each way, a round trip of 20 ms", slow: true, plain: true, rate: 4 << 20,
 		},
 		{
 			name: "OpenSSH in Debian 13", needs: []string{"root", "sshd", "docker"}, start: startTrixie("PerSourcePenalties=no"),

@@ -80,6 +80,11 @@ type contract struct {
 func (c *contract) route() {
 	c.t.Helper()
 	c.proxy = testenv.NewFaultProxy(c.t, c.addr)
+	if c.kind.rate > 0 {
+		c.proxy.SetDelay(10 * time.Millisecond)
+		c.proxy.SetRate(testenv.ToServer, c.kind.rate)
+		c.proxy.SetRate(testenv.ToClient, c.kind.rate)
+	}
 	var err error
 	c.login, err = sshdial.Resolve(sshdial.Target{Host: "testhost"}, sshdial.Options{
 		SSHDir: c.sshDir,
