@@ -39,6 +39,7 @@ type FaultProxy struct {
 	accepts  int
 	blackout bool // new connections are accepted and lead nowhere
 	dir      [bothDirections]proxyDirection
+	spares   [][]byte // buffers to be used again
 }
 
 // proxyDirection are one direction's settings and counts.

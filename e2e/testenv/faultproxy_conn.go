@@ -24,6 +24,7 @@ type proxyConn struct {
 // proxyPiece is what one Read gave.
 type proxyPiece struct {
 	b    []byte
+	buf  []byte    // which b is a part of, to be used again; nil for a small one
 	read time.Time // when it was received
 }
 
@@ -76,15 +77,16 @@ func (x *proxyConn) halfOpen() {
 func (x *proxyConn) receive(d Direction, from net.Conn) {
 	defer x.left()
 	p := x.p
-	buf := make([]byte, 64*1024)
+	buf := make([]byte, smallRead)
 	in := newArrivals(from)
 	for {
 		n, at, err := in.Read(buf)
-		b := buf[:n]
-		if n < len(buf)/2 {
-			b = bytes.Clone(b)
+		piece := proxyPiece{b: buf[:n], read: at}
+		if n < smallRead/2 {
+			piece.b = bytes.Clone(piece.b)
 		} else {
-			buf = make([]byte, min(2*len(buf), 1<<20))
+			piece.buf = buf
+			buf = p.buffer()
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			x.abort()
@@ -92,7 +94,7 @@ func (x *proxyConn) receive(d Direction, from net.Conn) {
 		}
 		p.mu.Lock()
 		if n > 0 && !x.half {
-			x.queue[d] = append(x.queue[d], proxyPiece{b, at})
+			x.queue[d] = append(x.queue[d], piece)
 			x.queued[d] += n
 		}
 		if err != nil && !x.half {
@@ -117,7 +119,7 @@ func (x *proxyConn) send(d Direction, to net.Conn) {
 	defer pace.close()
 	var free time.Time // when the rate allows the next byte
 	for {
-		b, ok := x.due(d, &free, pace)
+		b, buf, ok := x.due(d, &free, pace)
 		if !ok {
 			break
 		}
@@ -125,6 +127,7 @@ func (x *proxyConn) send(d Direction, to net.Conn) {
 			x.abort()
 			return
 		}
+		x.p.done(buf)
 	}
 	x.p.mu.Lock()
 	dead, half := x.dead, x.half
@@ -147,19 +150,20 @@ func (x *proxyConn) abort() {
 	}
 }
 
-// due waits for the next bytes that may be delivered; false at the end.
-func (x *proxyConn) due(d Direction, free *time.Time, pace pacer) ([]byte, bool) {
+// due waits for the next bytes that may be delivered; false at the end. With the
+// last ones of a buffer comes the buffer.
+func (x *proxyConn) due(d Direction, free *time.Time, pace pacer) (b, buf []byte, ok bool) {
 	p := x.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := &p.dir[d]
 	for {
 		if x.dead || x.half || p.closed {
-			return nil, false
+			return nil, nil, false
 		}
 		if len(x.queue[d]) == 0 {
 			if x.ended[d] {
-				return nil, false
+				return nil, nil, false
 			}
 			p.changed.Wait()
 			continue
@@ -177,7 +181,8 @@ func (x *proxyConn) due(d Direction, free *time.Time, pace pacer) ([]byte, bool)
 			p.waitUntil(at, pace, len(x.queue[d]) == 1)
 			continue
 		}
-		return x.takeLocked(d, s, free, now), true
+		b, buf = x.takeLocked(d, s, free, now)
+		return b, buf, true
 	}
 }
 
@@ -197,7 +202,7 @@ func (p *FaultProxy) waitUntil(at time.Time, pace pacer, alone bool) {
 }
 
 // takeLocked takes bytes from the queue and does to them what was ordered.
-func (x *proxyConn) takeLocked(d Direction, s *proxyDirection, free *time.Time, now time.Time) []byte {
+func (x *proxyConn) takeLocked(d Direction, s *proxyDirection, free *time.Time, now time.Time) (b, buf []byte) {
 	piece := &x.queue[d][0]
 	n := int64(len(piece.b))
 	if s.rate > 0 {
@@ -210,8 +215,9 @@ func (x *proxyConn) takeLocked(d Direction, s *proxyDirection, free *time.Time, 
 	if s.cut >= 0 {
 		n = min(n, s.cut)
 	}
-	b := piece.b[:n]
+	b = piece.b[:n]
 	if piece.b = piece.b[n:]; len(piece.b) == 0 {
+		buf = piece.buf
 		x.queue[d] = x.queue[d][1:]
 	}
 	x.queued[d] -= int(n)
@@ -232,5 +238,5 @@ func (x *proxyConn) takeLocked(d Direction, s *proxyDirection, free *time.Time, 
 		}
 	}
 	x.p.changed.Broadcast()
-	return b
+	return b, buf
 }
