@@ -11,7 +11,7 @@ import (
 // its address. It ends with the test, its connections with their clients.
 func StartEcho(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func StartEcho(t testing.TB) string {
 // gives what each took.
 func RoundTrips(t testing.TB, addr string, n int) []time.Duration {
 	t.Helper()
-	c, err := net.Dial("tcp", addr)
+	c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
