@@ -23,6 +23,7 @@ type span struct {
 	// What follows is guarded by spanCache.mu.
 	ahead  bool // fetched before anyone asked
 	used   bool
+	read   int64 // how many of its bytes were used
 	usedAt time.Time
 	elem   *list.Element // nil once dropped
 }
@@ -91,6 +92,7 @@ func (c *spanCache) cover(n *node, off, end, piece int64, ahead bool, begin func
 			s := n.file.spans[i]
 			if !ahead {
 				s.used, s.usedAt = true, now
+				s.read += min(end, s.end) - pos
 				c.lru.MoveToFront(s.elem)
 				if !s.ready() {
 					waits = true
@@ -174,8 +176,8 @@ func (c *spanCache) drop(s *span) {
 	s.elem = nil
 	size := s.end - s.off
 	c.total -= size
-	if s.ahead && !s.used {
-		c.count.wasted.Add(uint64(size))
+	if s.ahead {
+		c.count.wasted.Add(uint64(max(0, size-s.read)))
 	}
 	if i := slices.Index(s.n.file.spans, s); i >= 0 {
 		s.n.file.spans = slices.Delete(s.n.file.spans, i, i+1)

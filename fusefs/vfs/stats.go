@@ -9,7 +9,7 @@ type Stats struct {
 	CacheHits, CacheMisses uint64
 	// CacheBytes is the file data in memory.
 	CacheBytes int64
-	// AheadBytes were read ahead, WastedBytes of them were dropped unused.
+	// AheadBytes were asked for ahead, WastedBytes of them were dropped unused.
 	AheadBytes, WastedBytes uint64
 	// ListedAhead are directories that were listed before anyone asked.
 	ListedAhead uint64

@@ -90,8 +90,8 @@ func (f *FS) pumpWalk() {
 	for len(w.queue) > 0 && w.running < walkParallel && w.credit > 0 && !f.closed && len(f.nodes) < f.opts.MaxNodes {
 		d := w.queue[0]
 		w.queue = w.queue[1:]
-		if d.gone || d.dir == nil || d.dir.complete || d.dir.fetch != nil {
-			continue
+		if d.gone || f.nodes[d.ino] != d || d.dir == nil || d.dir.complete || d.dir.fetch != nil {
+			continue // the node may even have been forgotten since it was queued
 		}
 		w.credit--
 		w.running++
