@@ -158,7 +158,7 @@ func (f *FS) Drain(ctx context.Context) error {
 // at anything asks the server. What is checked in the background is checked now.
 func (f *FS) Refresh() {
 	f.forgetFreshness()
-	if f.opts.Cache == CacheDefault && !f.opts.NoBackgroundCheck {
+	if !f.opts.NoBackgroundCheck {
 		f.checkListings(time.Now())
 	}
 }
@@ -194,7 +194,7 @@ func (f *FS) janitor(ctx context.Context) {
 			f.mu.Lock()
 			f.evict()
 			f.mu.Unlock()
-			if f.opts.Cache == CacheDefault && !f.opts.NoBackgroundCheck {
+			if !f.opts.NoBackgroundCheck {
 				f.checkListings(now)
 			}
 		}

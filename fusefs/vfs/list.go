@@ -255,7 +255,7 @@ func (f *FS) checkListings(now time.Time) {
 		}
 		age := now.Sub(n.dir.listedAt)
 		pause := max(f.opts.AttrTTL/2, 20*n.dir.listTime)
-		used := n.handles > 0 || now.Sub(n.dir.usedAt) < checkFor
+		used := n.handles > 0 || !f.strict() && now.Sub(n.dir.usedAt) < checkFor
 		due := age > pause || n.dir.listedAt.Before(f.forgotAt)
 		if running < 2 && n.dir.complete && due && used && !f.closed {
 			f.startList(n)

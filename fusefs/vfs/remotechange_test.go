@@ -111,3 +111,34 @@ func TestRemoteChanges_areTold(t *testing.T) {
 		}
 	}
 }
+
+// Also where nothing is answered from memory, what somebody holds open is looked
+// at, so that he can be told.
+func TestRemoteChanges_areToldWithoutACache(t *testing.T) {
+	for _, cache := range []CacheMode{CacheStrict, CacheOff} {
+		told := make(chan string, 8)
+		g := newRig(t, Options{Cache: cache, OnRemoteChange: func(_ string, names []string) {
+			for _, n := range names {
+				told <- n
+			}
+		}}, testenv.CountOptions{})
+		g.SetKernel(deafKernel{})
+		fh, err := g.OpenDir(g.ctx, g.root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(g.dir, "new"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		g.Refresh()
+		select {
+		case name := <-told:
+			if name != "new" {
+				t.Errorf("%s: told of %s", cache, name)
+			}
+		case <-time.After(20 * time.Second):
+			t.Errorf("%s: not told", cache)
+		}
+		g.Release(fh)
+	}
+}
