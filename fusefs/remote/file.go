@@ -118,8 +118,9 @@ func (f *File) liveLocked() []*lane {
 
 // lane gives a lane that is alive: the least loaded, or, with first, the one on
 // which operations in order go. It opens the file again where there is none, and
-// waits for the connection as fileLink does.
-func (f *File) lane(ctx context.Context, first bool) (*lane, error) {
+// waits for the connection as fileLink does. load bytes are counted as the lane's at
+// once, or many who look at the same time would all take the same one.
+func (f *File) lane(ctx context.Context, first bool, load int64) (*lane, error) {
 	for {
 		f.mu.Lock()
 		if f.closed {
@@ -136,6 +137,7 @@ func (f *File) lane(ctx context.Context, first bool) (*lane, error) {
 			if !first {
 				best = leastLoadedLane(live)
 			}
+			best.ch.load.Add(load)
 			f.mu.Unlock()
 			best.touch()
 			return best, nil
@@ -200,7 +202,7 @@ func (f *File) Stat(ctx context.Context) (Attrs, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, f.r.o.PathTimeout, ErrTimeout)
 	defer cancel()
 	for {
-		n, err := f.lane(ctx, true)
+		n, err := f.lane(ctx, true, 0)
 		if err != nil {
 			return Attrs{}, err
 		}

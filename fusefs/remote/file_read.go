@@ -124,14 +124,13 @@ func (f *File) unread(n int64) {
 
 // send starts the READ of p on a lane.
 func (f *File) send(ctx context.Context, p *piece) error {
-	n, err := f.lane(ctx, false)
+	n, err := f.lane(ctx, false, int64(len(p.buf)))
 	if err != nil {
 		return err
 	}
 	f.stripe()
 	p.lane = n
 	p.ctx, p.finish = n.ch.requests.begin(ctx)
-	n.ch.load.Add(int64(len(p.buf)))
 	p.call = n.ch.client.StartRead(n.handle, uint64(p.off), p.buf)
 	return nil
 }

@@ -120,7 +120,7 @@ func (f *File) laneFor(ctx context.Context, o *op) (*lane, error) {
 		first = first || p.ordered() // behind it, on the same channel
 	}
 	f.mu.Unlock()
-	return f.lane(ctx, first)
+	return f.lane(ctx, first, 0)
 }
 
 // nextLocked gives the operation to send next, nil when there is none or it must
