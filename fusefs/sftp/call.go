@@ -36,6 +36,9 @@ type call struct {
 	finished bool       // err (and the result) are final
 	taken    bool       // the result was given to the caller, or dropped
 	err      error
+	writing  bool // the stream has lent data: there is no result while it has
+	answered bool // result is there, and waits for writing to end
+	result   error
 	frame    *frame // the request, until sent
 	data     []byte // WRITE's data, until sent
 	buf      []byte // READ's buffer, until finished
@@ -123,6 +126,17 @@ func (k *call) finishLocked(err error) {
 	close(k.done)
 }
 
+// wrote takes note that the stream has let go of lent data. The answer can be there
+// before that: a server has read the last byte before Write tells its writer so.
+func (k *call) wrote() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.writing = false
+	if k.answered && !k.finished {
+		k.finishLocked(k.result)
+	}
+}
+
 // fail finishes the call with the session's error, if it had not finished.
 func (k *call) fail(err error) {
 	k.mu.Lock()
@@ -158,7 +172,11 @@ func (k *Call[T]) deliver(packet byte, d *decoder) error {
 	late := k.finished
 	if !late {
 		k.val = val
-		k.finishLocked(result)
+		if k.writing {
+			k.answered, k.result = true, result
+		} else {
+			k.finishLocked(result)
+		}
 	}
 	k.mu.Unlock()
 	if late && result == nil {

@@ -116,7 +116,7 @@ func (w *writer) add(k *call) error {
 		k.mu.Unlock()
 		return nil
 	}
-	k.sent = true
+	k.sent, k.writing = true, k.direct
 	k.frame, k.data = nil, nil
 	w.out = append(w.out, f.b...)
 	if !k.direct {
@@ -128,6 +128,7 @@ func (w *writer) add(k *call) error {
 	if !k.direct {
 		return nil
 	}
+	defer k.wrote()
 	// The rest of this SSH packet is filled by a copy, what follows goes to
 	// the stream as it is.
 	n := min(len(data), sshPacket-len(w.out)%sshPacket)
