@@ -68,7 +68,7 @@ func newServer(dev *os.File, r vfs.Remote, o Options) (*Server, error) {
 		MaxBackground:            o.MaxBackground,
 		IgnoreSecurityLabels:     true,
 		ExplicitDataCacheControl: true,
-		ExtraCapabilities:        fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_ASYNC_DIO,
+		ExtraCapabilities:        fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_ASYNC_DIO | fuse.CAP_DIRECT_IO_ALLOW_MMAP,
 		Logger:                   slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		Debug:                    o.Debug,
 		PanicHandler:             s.panicked,
