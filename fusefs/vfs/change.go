@@ -20,7 +20,7 @@ func (f *FS) Mkdir(ctx context.Context, parent uint64, shown string, mode uint32
 	case nowhere:
 		return Node{}, errTrash
 	case onlyHere:
-		return f.mkdirLocal(d, name, path, shown, mode)
+		return f.mkdirLocal(d, name, shown, mode)
 	}
 	if err := f.r.Mkdir(ctx, path, mode&modePerm); err != nil {
 		return Node{}, f.whyCreate(ctx, path, err)
@@ -180,7 +180,7 @@ func (f *FS) remove(ctx context.Context, parent uint64, shown string, do func(co
 		return err
 	}
 	if f.goes(d, name) == onlyHere {
-		return f.removeLocal(d, name, path, dir)
+		return f.removeLocal(d, name, dir)
 	}
 	f.mu.Lock()
 	c := d.dir.children[name]
@@ -213,6 +213,8 @@ func (f *FS) remove(ctx context.Context, parent uint64, shown string, do func(co
 	if err != nil && !notExist(err) {
 		return err
 	}
+	f.here.Lock()
+	defer f.here.Unlock()
 	if err == nil {
 		f.forgetLocal(path)
 	}
@@ -309,6 +311,8 @@ func (f *FS) Rename(ctx context.Context, oldParent uint64, oldShown string, newP
 		}
 		return err
 	}
+	f.here.Lock()
+	defer f.here.Unlock()
 	f.moveLocal(oldPath, newPath)
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -42,7 +42,8 @@
 //
 // # Lock order
 //
-//	handle.mu -> FS.mu -> spanCache.mu
+//	FS.here -> handle.mu -> FS.mu -> spanCache.mu
+//	FS.here -> localmeta.Store.mu
 //
 // FS.mu guards every node and is never held over a call of the Remote or of
 // the Kernel. handle.mu orders nothing but one handle's read pattern.

@@ -49,8 +49,13 @@ type FS struct {
 	walk   walker
 	statfs statFSCache
 
+	// here orders what changes names in local, or decides where a file belongs;
+	// it is held over what the server is asked for that.
+	here sync.Mutex
+
 	// mu guards every field of every node, and what follows.
 	mu      sync.Mutex
+	roomAt  time.Time // when makeRoom last looked
 	nodes   map[uint64]*node
 	root    *node
 	inos    inoTable

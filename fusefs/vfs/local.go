@@ -2,7 +2,6 @@ package vfs
 
 import (
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -21,8 +20,7 @@ type local struct {
 // undecided is a new or emptied "._x": whether it is a Mac's or the user's, its
 // first bytes tell.
 type undecided struct {
-	mu   sync.Mutex // orders decisions; before FS.mu
-	head []byte     // written so far, shorter than the magic; guarded by FS.mu
+	head []byte // written so far, shorter than the magic; guarded by FS.mu
 }
 
 // place says where a name belongs.
@@ -166,11 +164,8 @@ func (f *FS) loadLocal(d *node) error {
 	return nil
 }
 
-// openLocals are the numbers of all local files that are open. FS.mu is not
-// held.
+// openLocals are the numbers of all local files that are open. FS.mu is held.
 func (f *FS) openLocals() []uint64 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	var ids []uint64
 	for _, h := range f.handles {
 		if l := h.n.loc; l != nil && l.id != 0 {
@@ -182,14 +177,20 @@ func (f *FS) openLocals() []uint64 {
 
 // forgetLocal forgets what the store has of a path whose file is gone, or new.
 func (f *FS) forgetLocal(path string) {
-	if err := f.local.Remove(path, f.openLocals()); err != nil {
+	f.mu.Lock()
+	open := f.openLocals()
+	f.mu.Unlock()
+	if err := f.local.Remove(path, open); err != nil {
 		f.log.Warn("local metadata not removed", "path", path, "err", err)
 	}
 }
 
 // moveLocal has what the store has follow a file to its new name.
 func (f *FS) moveLocal(from, to string) {
-	if err := f.local.Rename(from, to, f.openLocals()); err != nil {
+	f.mu.Lock()
+	open := f.openLocals()
+	f.mu.Unlock()
+	if err := f.local.Rename(from, to, open); err != nil {
 		f.log.Warn("local metadata not renamed", "path", from, "err", err)
 	}
 }

@@ -10,19 +10,19 @@ import (
 
 // createLocal makes a file that is here alone, or may be, and opens it, without a
 // round trip.
-func (f *FS) createLocal(ctx context.Context, d *node, name, path, shown string, flags, mode uint32, w where) (Node, Opened, error) {
-	f.mu.Lock()
-	if c := d.dir.children[name]; c != nil {
-		// Looked up meanwhile, or there before.
-		ino, dir := c.ino, c.dir != nil
-		f.mu.Unlock()
-		switch {
-		case flags&syscall.O_EXCL != 0:
-			return Node{}, Opened{}, syscall.EEXIST
-		case dir:
-			return Node{}, Opened{}, syscall.EISDIR
-		}
-		o, err := f.Open(ctx, ino, flags)
+func (f *FS) createLocal(ctx context.Context, d *node, name, shown string, flags, mode uint32, w where) (Node, Opened, error) {
+	f.here.Lock()
+	c, path, err := f.placeLocal(d, name)
+	if err != nil || c != nil {
+		f.here.Unlock()
+	}
+	switch {
+	case err != nil:
+		return Node{}, Opened{}, err
+	case c != nil && flags&syscall.O_EXCL != 0:
+		return Node{}, Opened{}, syscall.EEXIST
+	case c != nil:
+		o, err := f.Open(ctx, c.ino, flags)
 		if err != nil {
 			return Node{}, Opened{}, err
 		}
@@ -30,34 +30,46 @@ func (f *FS) createLocal(ctx context.Context, d *node, name, path, shown string,
 		defer f.mu.Unlock()
 		return f.info(c), o, nil
 	}
-	f.mu.Unlock()
+	defer f.here.Unlock()
 	f.forgetLocal(path)
 	loc := &local{}
 	info := localmeta.Info{Mode: modeRegular | mode&modePerm, Atime: now(), Mtime: now()}
 	if w == byContent {
 		loc.open = &undecided{}
-	} else {
-		var err error
-		if info, err = f.local.Create(path, info.Mode, info.Mtime); err != nil {
-			return Node{}, Opened{}, err
-		}
-		loc.id = info.ID
+	} else if loc.id, err = f.createStored(path, info.Mode, false); err != nil {
+		return Node{}, Opened{}, err
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	n, err := f.madeLocal(d, name, shown, loc, info)
+	n, err := f.madeLocal(d, name, path, shown, loc, info)
 	if err != nil {
 		return Node{}, Opened{}, err
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	h := f.newHandle(n, flags)
 	return f.info(n), Opened{FH: h.fh}, nil
 }
 
-// madeLocal gives the node of what was just made in the store. FS.mu is held.
-func (f *FS) madeLocal(d *node, name, shown string, loc *local, info localmeta.Info) (*node, error) {
+// placeLocal looks again who has a name, and at which path that is. FS.here is
+// held, so that both stay.
+func (f *FS) placeLocal(d *node, name string) (*node, string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if d.gone {
+		return nil, "", syscall.ENOENT
+	}
+	dir, err := f.path(d)
+	return d.dir.children[name], join(dir, name), err
+}
+
+// madeLocal gives the node of what was just made in the store. FS.here is held.
+func (f *FS) madeLocal(d *node, name, path, shown string, loc *local, info localmeta.Info) (*node, error) {
+	f.mu.Lock()
+	if d.gone {
+		f.mu.Unlock()
+		f.forgetLocal(path)
 		return nil, syscall.ENOENT
 	}
+	defer f.mu.Unlock()
 	f.touchName(d, name)
 	if c := d.dir.children[name]; c != nil {
 		f.detach(c)
@@ -71,34 +83,43 @@ func (f *FS) madeLocal(d *node, name, shown string, loc *local, info localmeta.I
 }
 
 // mkdirLocal makes a directory that is here alone.
-func (f *FS) mkdirLocal(d *node, name, path, shown string, mode uint32) (Node, error) {
-	f.mu.Lock()
-	exists := d.dir.children[name] != nil
-	f.mu.Unlock()
-	if exists {
+func (f *FS) mkdirLocal(d *node, name, shown string, mode uint32) (Node, error) {
+	f.here.Lock()
+	defer f.here.Unlock()
+	c, path, err := f.placeLocal(d, name)
+	switch {
+	case err != nil:
+		return Node{}, err
+	case c != nil:
 		return Node{}, syscall.EEXIST
 	}
 	f.forgetLocal(path)
-	info, err := f.local.Create(path, modeDir|mode&modePerm, now())
+	var info localmeta.Info
+	err = f.withRoom(func() (err error) {
+		info, err = f.local.Create(path, modeDir|mode&modePerm, now())
+		return err
+	})
+	if err != nil {
+		return Node{}, err
+	}
+	n, err := f.madeLocal(d, name, path, shown, &local{id: info.ID}, info)
 	if err != nil {
 		return Node{}, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n, err := f.madeLocal(d, name, shown, &local{id: info.ID}, info)
-	if err != nil {
-		return Node{}, err
-	}
 	return f.info(n), nil
 }
 
 // removeLocal removes what is here alone.
-func (f *FS) removeLocal(d *node, name, path string, dir bool) error {
-	f.mu.Lock()
-	c := d.dir.children[name]
-	f.mu.Unlock()
+func (f *FS) removeLocal(d *node, name string, dir bool) error {
+	f.here.Lock()
+	defer f.here.Unlock()
+	c, path, err := f.placeLocal(d, name)
 	switch {
-	case c == nil:
+	case err != nil:
+		return err
+	case c == nil || c.loc == nil:
 		return syscall.ENOENT
 	case dir && c.dir == nil:
 		return syscall.ENOTDIR
@@ -107,16 +128,12 @@ func (f *FS) removeLocal(d *node, name, path string, dir bool) error {
 	case dir && len(f.local.List(path)) > 0:
 		return syscall.ENOTEMPTY
 	}
-	if err := f.local.Remove(path, f.openLocals()); err != nil {
-		return err
-	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
+	open := f.openLocals()
 	f.touchName(d, name)
-	if d.dir.children[name] == c {
-		f.detach(c)
-	}
-	return nil
+	f.detach(c) // before it goes, so that nobody opens what is gone
+	f.mu.Unlock()
+	return f.local.Remove(path, open)
 }
 
 // errMoved says that what was here alone is the server's meanwhile.
@@ -139,6 +156,9 @@ func (f *FS) setstatLocal(n *node, loc *local, a Attrs) error {
 	}
 	if loc.id != 0 {
 		if err := f.local.SetAttrs(loc.id, set, now()); err != nil {
+			if f.localOf(n) != loc {
+				return errMoved
+			}
 			return err
 		}
 	}

@@ -3,6 +3,9 @@ package vfs
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
 	"syscall"
 )
 
@@ -18,13 +21,25 @@ func (f *FS) localOf(n *node) *local {
 }
 
 // openLocal opens what is here alone.
-func (f *FS) openLocal(n *node, loc *local, flags uint32) (Opened, error) {
+func (f *FS) openLocal(ctx context.Context, n *node, loc *local, flags uint32) (Opened, error) {
 	if flags&syscall.O_TRUNC != 0 {
-		if err := f.setstatLocal(n, loc, Attrs{Valid: attrSize}); err != nil {
+		err := f.setstatLocal(n, loc, Attrs{Valid: attrSize})
+		if errors.Is(err, errMoved) {
+			return f.Open(ctx, n.ino, flags)
+		}
+		if err != nil {
 			return Opened{}, err
 		}
 	}
 	f.mu.Lock()
+	switch {
+	case n.loc == nil:
+		f.mu.Unlock()
+		return f.Open(ctx, n.ino, flags) // it has moved to the server
+	case n.gone && n.handles == 0:
+		f.mu.Unlock()
+		return Opened{}, syscall.ESTALE
+	}
 	defer f.mu.Unlock()
 	h := f.newHandle(n, flags)
 	return Opened{FH: h.fh, KeepCache: flags&syscall.O_TRUNC == 0}, nil
@@ -71,7 +86,10 @@ func (f *FS) writeLocal(ctx context.Context, h *handle, loc *local, data []byte,
 			return false, nil
 		}
 	}
-	if err := f.local.WriteAt(loc.id, data, off, now()); err != nil {
+	if err := f.withRoom(func() error { return f.local.WriteAt(loc.id, data, off, now()) }); err != nil {
+		if f.localOf(n) == nil {
+			return false, nil // it moved to the server meanwhile
+		}
 		return false, err
 	}
 	f.mu.Lock()
@@ -86,8 +104,8 @@ func (f *FS) writeLocal(ctx context.Context, h *handle, loc *local, data []byte,
 // it there. kept says that the data were taken and nothing is decided yet.
 func (f *FS) decide(ctx context.Context, n *node, loc *local, data []byte, off int64) (kept bool, err error) {
 	u := loc.open
-	u.mu.Lock()
-	defer u.mu.Unlock()
+	f.here.Lock()
+	defer f.here.Unlock()
 	f.mu.Lock()
 	if n.loc != loc {
 		f.mu.Unlock()
@@ -106,8 +124,9 @@ func (f *FS) decide(ctx context.Context, n *node, loc *local, data []byte, off i
 		f.mu.Unlock()
 		return true, nil
 	}
+	gone := n.gone
 	f.mu.Unlock()
-	if like {
+	if like || gone {
 		return false, f.keepHere(n, loc)
 	}
 	return false, f.toServer(ctx, n, loc)
@@ -117,18 +136,17 @@ func (f *FS) decide(ctx context.Context, n *node, loc *local, data []byte, off i
 func (f *FS) keepHere(n *node, loc *local) error {
 	f.mu.Lock()
 	path, err := f.path(n)
+	gone := n.gone
 	mode, size, head := n.attr.Mode, int64(n.attr.Size), loc.open.head
 	f.mu.Unlock()
-	if err != nil {
+	if err != nil && !gone {
 		return err
 	}
 	id := loc.id
 	if id == 0 {
-		info, err := f.local.Create(path, mode, now())
-		if err != nil {
+		if id, err = f.createStored(path, mode, gone); err != nil {
 			return err
 		}
-		id = info.ID
 	}
 	if err := f.local.WriteAt(id, head, 0, now()); err != nil {
 		return err
@@ -145,9 +163,41 @@ func (f *FS) keepHere(n *node, loc *local) error {
 	return nil
 }
 
-// settleLocal puts an undecided file where it belongs when nobody else will write
-// to it: on the server. It says whether the file is there now.
-func (f *FS) settleLocal(ctx context.Context, n *node, alone bool) (bool, error) {
+// createStored makes an empty file in the store; nameless is one for a file that
+// was removed and is still open.
+func (f *FS) createStored(path string, mode uint32, nameless bool) (uint64, error) {
+	if nameless {
+		path = fmt.Sprintf(".sshfs-bridge-nameless-%016x", rand.Uint64())
+	}
+	var id uint64
+	err := f.withRoom(func() error {
+		info, err := f.local.Create(path, mode, now())
+		id = info.ID
+		return err
+	})
+	if err == nil && nameless {
+		err = f.local.Remove(path, []uint64{id})
+	}
+	return id, err
+}
+
+// settle puts an undecided file where it belongs when nobody else will write to
+// it: on the server. It says whether the file is there now.
+func (f *FS) settle(ctx context.Context, n *node, alone bool) (bool, error) {
+	f.mu.Lock()
+	loc := n.loc
+	done := loc == nil || loc.open == nil || alone && n.handles > 1 || n.gone
+	f.mu.Unlock()
+	if done {
+		return loc == nil, nil
+	}
+	f.here.Lock()
+	defer f.here.Unlock()
+	return f.settleLocked(ctx, n, alone)
+}
+
+// settleLocked is settle with FS.here held.
+func (f *FS) settleLocked(ctx context.Context, n *node, alone bool) (bool, error) {
 	f.mu.Lock()
 	loc := n.loc
 	wait := loc == nil || loc.open == nil || alone && n.handles > 1 || n.gone
@@ -155,17 +205,7 @@ func (f *FS) settleLocal(ctx context.Context, n *node, alone bool) (bool, error)
 	if wait {
 		return loc == nil, nil
 	}
-	loc.open.mu.Lock()
-	defer loc.open.mu.Unlock()
-	f.mu.Lock()
-	settled := n.loc != loc
-	f.mu.Unlock()
-	if !settled {
-		if err := f.toServer(ctx, n, loc); err != nil {
-			return false, err
-		}
-	}
-	return f.localOf(n) == nil, nil
+	return true, f.toServer(ctx, n, loc)
 }
 
 // flushLocal is Flush and Fsync of what is here alone. done is false when the file
@@ -175,7 +215,7 @@ func (f *FS) flushLocal(ctx context.Context, h *handle, sync bool) (done bool, e
 		return false, nil
 	}
 	if h.canWrite() {
-		if moved, err := f.settleLocal(ctx, h.n, !sync); moved || err != nil {
+		if moved, err := f.settle(ctx, h.n, !sync); moved || err != nil {
 			return err != nil, err
 		}
 	}
@@ -202,7 +242,7 @@ func (f *FS) closeLocal(n *node, loc *local) {
 		// Two closed it at a time, and each left it to the other.
 		n.handles++
 		f.spawn(func(ctx context.Context) {
-			_, err := f.settleLocal(context.WithoutCancel(ctx), n, false)
+			_, err := f.settle(context.WithoutCancel(ctx), n, false)
 			if err != nil {
 				f.log.Warn("a file is not on the server", "path", n.name, "err", err)
 			}

@@ -25,6 +25,11 @@ type renaming struct {
 // a round trip; a local file that gets an ordinary name is uploaded and synced;
 // EXDEV tells the caller to copy by himself.
 func (f *FS) renameLocal(ctx context.Context, r *renaming) (done bool, err error) {
+	if !f.opts.LocalNames {
+		return false, nil
+	}
+	f.here.Lock()
+	defer f.here.Unlock()
 	f.mu.Lock()
 	r.moving, r.target = r.od.dir.children[r.oldName], r.nd.dir.children[r.newName]
 	r.movingHere = r.moving != nil && r.moving.loc != nil
@@ -52,7 +57,7 @@ func (f *FS) renameLocal(ctx context.Context, r *renaming) (done bool, err error
 	case r.dir:
 		return true, syscall.EXDEV
 	case undecided:
-		if _, err := f.settleLocal(ctx, r.moving, false); err != nil {
+		if _, err := f.settleLocked(ctx, r.moving, false); err != nil {
 			return true, err
 		}
 		if f.localOf(r.moving) == nil {
@@ -104,13 +109,11 @@ func (f *FS) moveHere(ctx context.Context, r *renaming) error {
 			}
 		}
 	}
-	if err := f.local.Rename(r.oldPath, r.newPath, f.openLocals()); err != nil {
-		return err
-	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
+	open := f.openLocals()
 	f.relink(r)
-	return nil
+	f.mu.Unlock()
+	return f.local.Rename(r.oldPath, r.newPath, open)
 }
 
 // relink moves the node of what was renamed. FS.mu is held.
@@ -122,7 +125,7 @@ func (f *FS) relink(r *renaming) {
 		f.detach(c)
 	}
 	if n.gone {
-		return
+		return // with its directory
 	}
 	if r.nd.gone {
 		f.detach(n)

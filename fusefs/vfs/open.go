@@ -48,7 +48,7 @@ func (f *FS) Open(ctx context.Context, ino uint64, flags uint32) (Opened, error)
 	}
 	if loc := n.loc; loc != nil {
 		f.mu.Unlock()
-		return f.openLocal(n, loc, flags)
+		return f.openLocal(ctx, n, loc, flags)
 	}
 	closing := n.file.closing
 	f.mu.Unlock()
@@ -265,7 +265,7 @@ func (f *FS) Create(ctx context.Context, parent uint64, shown string, flags, mod
 	case nowhere:
 		return Node{}, Opened{}, errTrash
 	case onlyHere, byContent:
-		return f.createLocal(ctx, d, name, path, shown, flags, mode, w)
+		return f.createLocal(ctx, d, name, shown, flags, mode, w)
 	}
 	acc := flags & syscall.O_ACCMODE
 	excl := flags&syscall.O_EXCL != 0

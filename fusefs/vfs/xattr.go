@@ -75,7 +75,7 @@ func (f *FS) SetXattr(ino uint64, name string, value []byte, flags uint32) error
 	if len(value) > 64<<10 {
 		return syscall.E2BIG
 	}
-	return f.local.SetXattr(path, name, value, flags)
+	return f.withRoom(func() error { return f.local.SetXattr(path, name, value, flags) })
 }
 
 // RemoveXattr removes an extended attribute, without a round trip.

@@ -58,6 +58,20 @@ func (s *Store) List(path string) []Named {
 	return out
 }
 
+// Paths gives every path of which something is kept.
+func (s *Store) Paths() []string {
+	var out []string
+	_ = s.do(func() error {
+		return s.t.b[tabNames].ForEach(func(k, _ []byte) error {
+			if p, ok := pathOf(k); ok {
+				out = append(out, p)
+			}
+			return nil
+		})
+	})
+	return out
+}
+
 // Get tells what a local entry looks like, also when it has no name any more.
 func (s *Store) Get(id uint64) (Info, error) {
 	var out Info
