@@ -62,6 +62,17 @@ func loadDesired(stateDir string) (d desired, note string, err error) {
 	return d, note, nil
 }
 
+// peekDesired reads the file as it is, for somebody who only looks; what cannot be
+// read or understood is empty.
+func peekDesired(stateDir string) *desired {
+	var d desired
+	data, err := os.ReadFile(desiredPath(stateDir))
+	if err != nil || json.Unmarshal(data, &d) != nil || d.Version > desiredVersion {
+		return &desired{}
+	}
+	return &d
+}
+
 // save writes the file atomically, so that a kill leaves the old or the new one.
 func (d desired) save(stateDir string) error {
 	d.Version = desiredVersion

@@ -17,7 +17,7 @@ import (
 func remotesToCheck(c *Config, running []api.MountStatus, named []string) []api.MountSpec {
 	var specs []api.MountSpec
 	for _, r := range named {
-		specs = append(specs, specOf(c, r))
+		specs = append(specs, specOf(c, running, r))
 	}
 	if len(named) > 0 {
 		return specs
@@ -32,14 +32,14 @@ func remotesToCheck(c *Config, running []api.MountStatus, named []string) []api.
 }
 
 // specOf is the mount of that name, else a remote.
-func specOf(c *Config, name string) api.MountSpec {
-	des, _, err := loadDesired(c.StateDir)
-	if err != nil { // not ours to read: the configuration's are known all the same
-		des = desired{}
-	}
-	all, _ := des.merge(c.Mounts)
+func specOf(c *Config, running []api.MountStatus, name string) api.MountSpec {
+	all, _ := peekDesired(c.StateDir).merge(c.Mounts)
 	if i := slices.IndexFunc(all, func(m Mount) bool { return sameName(m.Name, name) }); i >= 0 {
 		return all[i].MountSpec
+	}
+	// The supervisor may have another configuration than the doctor was given.
+	if i := slices.IndexFunc(running, func(m api.MountStatus) bool { return sameName(m.Name, name) }); i >= 0 {
+		return api.MountSpec{Name: name, Remote: running[i].Remote}
 	}
 	return api.MountSpec{Remote: name}
 }

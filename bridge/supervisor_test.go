@@ -182,6 +182,12 @@ func TestDesired_damagedFileIsPutAside(t *testing.T) {
 	if err := os.WriteFile(desiredPath(dir), []byte(`{"version":1,"mou`), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if d := peekDesired(dir); len(d.Mounts) != 0 {
+		t.Errorf("peek: %+v", d)
+	}
+	if _, err := os.Stat(desiredPath(dir)); err != nil {
+		t.Errorf("who only looks has changed something: %v", err)
+	}
 	d, note, err := loadDesired(dir)
 	if err != nil || note == "" || len(d.Mounts) != 0 {
 		t.Errorf("%+v %q %v", d, note, err)
