@@ -150,6 +150,7 @@ AllowOverwrite on
 AllowStoreRestart on
 Umask 022
 SFTPEngine on
+SFTPLog %[2]s/sftp.log
 SFTPHostKey %[3]s
 SFTPAuthMethods publickey
 SFTPAuthorizedUserKeys file:%[4]s
