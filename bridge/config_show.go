@@ -58,6 +58,7 @@ func mountYAML(m Mount) yaml.MapSlice {
 		{Key: "gid", Value: m.GID}, {Key: "remote_ids", Value: m.RemoteIDs}, {Key: "cache", Value: m.Cache},
 		{Key: "symlinks", Value: m.Symlinks}, {Key: "mac_files", Value: m.MacFiles}, {Key: "on_demand", Value: m.OnDemand}, {Key: "idle_seconds", Value: m.IdleSeconds},
 		{Key: "read_rate", Value: showRate(m.ReadRate)}, {Key: "write_rate", Value: showRate(m.WriteRate)}, {Key: "request_rate", Value: m.RequestRate},
+		{Key: "max_open_files", Value: m.MaxOpenFiles}, {Key: "max_names", Value: m.MaxNames}, {Key: "max_unwritten", Value: showRate(m.MaxUnwritten)},
 	} {
 		if !isEmpty(kv.Value) {
 			out = append(out, kv)

@@ -126,6 +126,7 @@ func CheckSpec(m api.MountSpec) []api.Problem {
 	add("read_rate", checkRate(m.ReadRate))
 	add("write_rate", checkRate(m.WriteRate))
 	add("request_rate", checkRequestRate(m.RequestRate))
+	add(checkLimits(m))
 	return ps
 }
 

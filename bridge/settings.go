@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"sshfs-bridge/bridge/api"
@@ -73,6 +74,11 @@ func mountSettings() []mountSetting {
 		{key: "read_rate", set: func(m *api.MountSpec, v []string) error { return parseRate(v[0], &m.ReadRate) }},
 		{key: "write_rate", set: func(m *api.MountSpec, v []string) error { return parseRate(v[0], &m.WriteRate) }},
 		{key: "request_rate", set: func(m *api.MountSpec, v []string) error { return parseRequestRate(v[0], &m.RequestRate) }},
+		{key: "max_open_files", set: func(m *api.MountSpec, v []string) error {
+			return parseInt(v[0], minOpenFiles, math.MaxInt32, &m.MaxOpenFiles)
+		}},
+		{key: "max_names", set: func(m *api.MountSpec, v []string) error { return parseInt(v[0], minNames, math.MaxInt32, &m.MaxNames) }},
+		{key: "max_unwritten", set: func(m *api.MountSpec, v []string) error { return parseUnwritten(v[0], &m.MaxUnwritten) }},
 	}
 }
 

@@ -189,6 +189,39 @@ func parseRequestRate(v string, out *int) error {
 	return checkRequestRate(*out)
 }
 
+// The least of a mount's limits: below them ordinary programs fail, or a link is
+// never full.
+const (
+	minOpenFiles = 64
+	minNames     = 1000
+	minUnwritten = 1 << 20
+)
+
+func parseUnwritten(v string, out *int64) error {
+	n, err := api.ParseSize(v)
+	if err != nil {
+		return err
+	}
+	*out = n
+	if n < minUnwritten || n > 1<<30 {
+		return fmt.Errorf("%s is out of range: 1MiB to 1GiB", v)
+	}
+	return nil
+}
+
+// checkLimits checks a mount's limits; 0 is the default of each.
+func checkLimits(m api.MountSpec) (key string, err error) {
+	switch {
+	case m.MaxOpenFiles != 0 && m.MaxOpenFiles < minOpenFiles:
+		return "max_open_files", fmt.Errorf("%d is less than %d", m.MaxOpenFiles, minOpenFiles)
+	case m.MaxNames != 0 && m.MaxNames < minNames:
+		return "max_names", fmt.Errorf("%d is less than %d", m.MaxNames, minNames)
+	case m.MaxUnwritten != 0 && (m.MaxUnwritten < minUnwritten || m.MaxUnwritten > 1<<30):
+		return "max_unwritten", fmt.Errorf("%d bytes is out of range: 1MiB to 1GiB", m.MaxUnwritten)
+	}
+	return "", nil
+}
+
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 func checkTexts(v []string) error {

@@ -59,6 +59,13 @@ type MountSpec struct {
 	ReadRate    int64 `json:"read_rate,omitempty"`
 	WriteRate   int64 `json:"write_rate,omitempty"`
 	RequestRate int   `json:"request_rate,omitempty"`
+	// MaxOpenFiles bounds the files and directories that are open at once; one more
+	// is refused. MaxNames bounds the files that are remembered without being in
+	// use, and MaxUnwritten the bytes that were written and that the server has not
+	// acknowledged. 0 is the default of each: 16384, 100000 and 64 MiB.
+	MaxOpenFiles int   `json:"max_open_files,omitempty"`
+	MaxNames     int   `json:"max_names,omitempty"`
+	MaxUnwritten int64 `json:"max_unwritten,omitempty"`
 }
 
 // The values of MountSpec.MacFiles.

@@ -155,7 +155,8 @@ func serve(ctx context.Context, dev *os.File, control *link, spec Spec) error {
 		Dialer: s.dialer, Root: s.dialer.root(), OnDemand: spec.Mount.OnDemand,
 		IdleAfter: time.Duration(spec.Mount.IdleSeconds) * time.Second,
 		ReadRate:  spec.Mount.ReadRate, WriteRate: spec.Mount.WriteRate, RequestRate: spec.Mount.RequestRate,
-		Logger: logger, OnState: s.stateChanged,
+		WindowBytes: int(spec.Mount.MaxUnwritten),
+		Logger:      logger, OnState: s.stateChanged,
 	})
 	server, err := fusefs.NewServer(dev, r, options)
 	if err != nil {
@@ -229,6 +230,7 @@ func filesystemOptions(spec Spec, logger *slog.Logger) (fusefs.Options, error) {
 	o := fusefs.Options{Options: vfs.Options{
 		ReadOnly: spec.Mount.ReadOnly, Cache: cache, Symlinks: links, CacheBytes: spec.CacheBytes, Logger: logger,
 		LocalNames: spec.Mount.MacFiles == api.MacFilesLocal,
+		MaxOpen:    spec.Mount.MaxOpenFiles, MaxNodes: spec.Mount.MaxNames,
 	}}
 	if spec.Mount.Mountpoint == "" { // a share, however it shows links
 		o.SMBNames, o.KeepTargets = true, true

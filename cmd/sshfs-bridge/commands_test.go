@@ -134,6 +134,8 @@ func TestMountOptions(t *testing.T) {
 		{o: "read_rate=fast", bad: true},
 		{o: "write_rate=-1", bad: true},
 		{o: "request_rate=-1", bad: true},
+		{o: "max_open_files=100,max_names=2000,max_unwritten=2MiB", want: api.MountSpec{MaxOpenFiles: 100, MaxNames: 2000, MaxUnwritten: 2 << 20}},
+		{o: "max_open_files=0", bad: true},
 		{o: "bogus", bad: true},
 		{o: "", bad: true},
 		{o: "uid=-1", bad: true},

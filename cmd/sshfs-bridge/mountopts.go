@@ -110,6 +110,12 @@ func applyOne(spec *api.MountSpec, o string) error {
 			return fmt.Errorf("%q is no number of requests a second", value)
 		}
 		spec.RequestRate = int(n)
+	case "max_open_files":
+		return parseLimit(value, &spec.MaxOpenFiles)
+	case "max_names":
+		return parseLimit(value, &spec.MaxNames)
+	case "max_unwritten":
+		return parseSize(value, &spec.MaxUnwritten)
 	case "cache":
 		if value == "no" {
 			spec.Cache = "off"
@@ -124,6 +130,15 @@ func parseSize(v string, out *int64) error {
 	n, err := api.ParseSize(v)
 	*out = n
 	return err
+}
+
+func parseLimit(v string, out *int) error {
+	n, err := strconv.ParseUint(v, 10, 31)
+	if err != nil || n == 0 {
+		return fmt.Errorf("%q is no limit", v)
+	}
+	*out = int(n)
+	return nil
 }
 
 func parseNumber(v string, out **uint32) error {

@@ -33,6 +33,10 @@ func (f *FS) OpenDir(ctx context.Context, ino uint64) (uint64, error) {
 		f.mu.Unlock()
 		return 0, err
 	}
+	if len(f.handles)+f.opening >= f.opts.MaxOpen {
+		f.mu.Unlock()
+		return 0, syscall.ENFILE
+	}
 	h := f.newHandle(d, 0)
 	h.dir = &dirHandle{}
 	f.mu.Unlock()

@@ -61,6 +61,7 @@ type FS struct {
 	inos    inoTable
 	handles map[uint64]*handle
 	lastFH  uint64
+	opening int // handles that are about to be
 	tick    uint64
 	creds   creds
 	nameUse nameUse

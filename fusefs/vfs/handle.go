@@ -76,6 +76,21 @@ func (f *FS) newHandle(n *node, flags uint32) *handle {
 	return h
 }
 
+// reserveHandle makes sure that there may be one more handle until done is called.
+func (f *FS) reserveHandle() (done func(), err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.handles)+f.opening >= f.opts.MaxOpen {
+		return nil, syscall.ENFILE
+	}
+	f.opening++
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.opening--
+	}, nil
+}
+
 func (f *FS) handle(fh uint64) (*handle, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

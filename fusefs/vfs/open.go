@@ -24,6 +24,11 @@ type Opened struct {
 // attributes; for none where all data are here and the attributes are younger than
 // two seconds, or where the file is open for writing already.
 func (f *FS) Open(ctx context.Context, ino uint64, flags uint32) (Opened, error) {
+	done, err := f.reserveHandle()
+	if err != nil {
+		return Opened{}, err
+	}
+	defer done()
 	f.mu.Lock()
 	n, err := f.get(ino)
 	if err != nil {
@@ -257,6 +262,11 @@ func (f *FS) Create(ctx context.Context, parent uint64, shown string, flags, mod
 	if f.opts.ReadOnly {
 		return Node{}, Opened{}, syscall.EROFS
 	}
+	done, err := f.reserveHandle()
+	if err != nil {
+		return Node{}, Opened{}, err
+	}
+	defer done()
 	d, name, path, err := f.place(parent, shown)
 	if err != nil {
 		return Node{}, Opened{}, err

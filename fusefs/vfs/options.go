@@ -109,6 +109,9 @@ type Options struct {
 	// MaxNodes bounds the files and directories that are remembered without
 	// being in use (100,000).
 	MaxNodes int
+	// MaxOpen bounds the files and directories that are open at once (16,384); one
+	// more is refused with ENFILE.
+	MaxOpen int
 	// MaxReadAhead bounds what is fetched ahead of one reader (64 MiB, which is
 	// two round trips of 100 ms at 300 MB/s); all of them together have half of
 	// CacheBytes, and a Remote that is an Advisor bounds it too.
@@ -163,6 +166,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.CacheBytes <= 0 {
 		o.CacheBytes = 128 << 20
+	}
+	if o.MaxOpen <= 0 {
+		o.MaxOpen = 16 << 10
 	}
 	if o.MaxNodes <= 0 {
 		o.MaxNodes = 100_000
