@@ -13,6 +13,7 @@ import (
 const copied = 16 << 20
 
 var (
+	longest    = strings.Repeat("n", 251) + ".txt"
 	bigContent = strings.Repeat("0123456789abcdef", copied/16)
 	bigFork    = strings.Repeat("resource fork ", 30_000) // 420,000 bytes: more than an attribute holds
 )
@@ -147,6 +148,19 @@ var finderCases = []struct {
 		f.put("moved/doc", "y")
 		f.isNot("moved/doc" + tags)
 	}, map[string]string{"moved/": "", "moved/doc": "y"}},
+
+	{"the longest of names, with a resource fork", func(f *finder) {
+		f.put(longest, "x")
+		f.put(longest+resource, bigFork)
+		f.put(longest+infoStream, afpInfoOf("TEXTttxt"))
+		f.is(longest+resource, bigFork)
+		f.must(f.Rename(f.at(longest), f.at("short")))
+		f.is("short"+resource, bigFork)
+		f.must(f.Rename(f.at("short"), f.at(longest)))
+		f.is(longest+resource, bigFork)
+		f.is(longest+infoStream, afpInfoOf("TEXTttxt"))
+		f.must(f.Remove(f.at(longest)))
+	}, nil},
 
 	{"an archive with ._ files", func(f *finder) {
 		fork := doubleOf("fork of doc")

@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"github.com/hirochachacha/go-smb2"
-
-	"sshfs-bridge/e2e/testenv"
 )
 
 // finder works in a folder of a share as Finder does, and knows where that folder is
@@ -116,14 +114,9 @@ func doubleOf(fork string) string {
 	return b.String() + strings.Repeat("\x00", 32) + fork
 }
 
-// TestFinder: what Finder does with files, each followed by a look at the server:
-// nothing may be there but the user's own files.
-func TestFinder(t *testing.T) {
-	testenv.Require(t, "smbclient")
-	t.Parallel()
-	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
-	b := startBridge(t, bridgeOptions{SSHDir: sshd.SSHDir})
-	b.ok("mount", sshd.Remote(sshd.HomeSeen), "files")
+// finderWorks does what Finder does with files, each followed by a look at the
+// server: nothing may be there but the user's own files.
+func finderWorks(t *testing.T, b *bridge, home string) {
 	share := b.share("files")
 	for i, c := range finderCases {
 		t.Run(c.what, func(t *testing.T) {
@@ -131,7 +124,7 @@ func TestFinder(t *testing.T) {
 			if err := share.Mkdir(dir, 0o755); err != nil {
 				t.Fatal(err)
 			}
-			f := &finder{Share: share, t: t, b: b, dir: dir, server: filepath.Join(sshd.Home, dir)}
+			f := &finder{Share: share, t: t, b: b.in(t), dir: dir, server: filepath.Join(home, dir)}
 			c.do(f)
 			want := c.left
 			if want == nil {
@@ -142,28 +135,25 @@ func TestFinder(t *testing.T) {
 			}
 		})
 	}
-	t.Run("the root of the share", func(t *testing.T) {
-		names, err := os.ReadDir(sshd.Home)
-		if err != nil {
-			t.Fatal(err)
+	names, err := os.ReadDir(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range names {
+		if _, err := fmt.Sscan(n.Name(), new(int)); err != nil {
+			t.Errorf("%s is at the root of the share on the server", n.Name())
 		}
-		for _, n := range names {
-			if _, err := fmt.Sscan(n.Name(), new(int)); err != nil {
-				t.Errorf("%s is on the server", n.Name())
-			}
-		}
-	})
-	t.Run("metadata over a restart", func(t *testing.T) { finderRestart(t, b, sshd) })
+	}
 }
 
 // finderRestart: what Finder keeps of a file is there after a restart, and gone
 // when the file is.
-func finderRestart(t *testing.T, b *bridge, sshd *testenv.SSHD) {
+func finderRestart(t *testing.T, b *bridge, home string) {
 	share := b.share("files")
 	if err := share.Mkdir("restart", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	f := &finder{Share: share, t: t, b: b, dir: "restart", server: filepath.Join(sshd.Home, "restart")}
+	f := &finder{Share: share, t: t, b: b, dir: "restart", server: filepath.Join(home, "restart")}
 	fork := strings.Repeat("fork", 50_000)
 	f.put("doc", "data")
 	f.put("doc"+tags, "red")

@@ -5,27 +5,22 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-
-	"sshfs-bridge/e2e/testenv"
 )
 
-// TestNamesThatAMacTakesForEqual: a Mac asks for the composed form whatever it was
-// shown, and takes both forms for one name.
-func TestNamesThatAMacTakesForEqual(t *testing.T) {
+// equalNames: a Mac asks for the composed form whatever it was shown, and takes both
+// forms for one name.
+func equalNames(t *testing.T, b *bridge, home string) {
 	const composed, decomposed = "caf\u00e9", "cafe\u0301"
-	t.Parallel()
-	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
-	home := filepath.Join(sshd.Home, "names")
-	ownedBy(t, home, sshd.User)
-	b := startBridge(t, bridgeOptions{SSHDir: sshd.SSHDir})
-	b.ok("mount", sshd.Remote(filepath.Join(sshd.HomeSeen, "names")), "names")
+	home = filepath.Join(home, "equal")
+	ownedBy(t, home, "root")
+	b.ok("refresh", "names")
 	clients := b.shareClients("names")
 	for _, client := range slices.Sorted(maps.Keys(clients)) {
 		c := clients[client]
 		t.Run(client, func(t *testing.T) {
-			in := func(name string) string { return client + "/" + name }
+			in := func(name string) string { return "equal/" + client + "/" + name }
 			dir := filepath.Join(home, client)
-			ownedBy(t, dir, sshd.User)
+			ownedBy(t, dir, "root")
 			ok := func(what string, err error) {
 				t.Helper()
 				if err != nil {
@@ -64,7 +59,7 @@ func TestNamesThatAMacTakesForEqual(t *testing.T) {
 			writeFile(t, filepath.Join(dir, composed+".txt"), "composed")
 			writeFile(t, filepath.Join(dir, decomposed+".txt"), "decomposed")
 			b.ok("refresh", "names")
-			names, err := c.list(client)
+			names, err := c.list("equal/" + client)
 			ok("list", err)
 			if len(names) != 2 || !slices.Contains(names, composed+" (2).txt") {
 				t.Errorf("both are shown as %q", names)

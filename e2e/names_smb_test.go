@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"sshfs-bridge/e2e/testenv"
 )
 
 // nameCases are names on the server, and as a client sees and gives them. What SMB
@@ -42,14 +40,10 @@ var nameCases = []struct{ what, server, shown string }{
 	{"long, in three bytes each", strings.Repeat("語", 80), strings.Repeat("語", 80)},
 }
 
-// TestNamesThroughSMBD: each name both ways, with two clients.
-func TestNamesThroughSMBD(t *testing.T) {
-	t.Parallel()
-	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
-	home := filepath.Join(sshd.Home, "names")
-	ownedBy(t, home, sshd.User)
+// namesBothWays has each name both ways, with two clients.
+func namesBothWays(t *testing.T, b *bridge, home string) {
 	for _, dir := range []string{"listed", "go-smb2", "smbclient"} {
-		ownedBy(t, filepath.Join(home, dir), sshd.User)
+		ownedBy(t, filepath.Join(home, dir), "root")
 	}
 	var shown []string
 	byShown, byServer := map[string]string{}, map[string]string{}
@@ -59,8 +53,7 @@ func TestNamesThroughSMBD(t *testing.T) {
 		byShown[c.shown], byServer[c.server] = c.what, c.what
 	}
 	slices.Sort(shown)
-	b := startBridge(t, bridgeOptions{SSHDir: sshd.SSHDir})
-	b.ok("mount", sshd.Remote(filepath.Join(sshd.HomeSeen, "names")), "names")
+	b.ok("refresh", "names")
 	for client, c := range b.shareClients("names") {
 		// From the server: all are listed and read.
 		if names, err := c.list("listed"); err != nil || !slices.Equal(names, shown) {

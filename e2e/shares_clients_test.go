@@ -190,6 +190,13 @@ func (c *cliClient) removeAll(dir string, names []string) error {
 	return err
 }
 
+// in is b for a subtest, whose failures are its own.
+func (b *bridge) in(t testing.TB) *bridge {
+	c := *b
+	c.t = t
+	return &c
+}
+
 // tree is what lies below a directory of this machine: files with their content,
 // links with their target, directories with a slash.
 func tree(t testing.TB, dir string) map[string]string {

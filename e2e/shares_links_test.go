@@ -10,11 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hirochachacha/go-smb2"
-
-	"sshfs-bridge/e2e/testenv"
 )
 
 // xsym is the file by which a Mac writes a symbolic link, and reads one.
@@ -64,14 +61,10 @@ func removeTree(s *smb2.Share, path string) (errs []error) {
 	return errs
 }
 
-// TestLinksAsAMacSeesThem: each link is an XSym file, whatever it leads to; such a
-// file that is written is a link on the server; and nothing goes through one.
-func TestLinksAsAMacSeesThem(t *testing.T) {
-	t.Parallel()
-	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
-	home := filepath.Join(sshd.Home, "links")
-	ownedBy(t, home, sshd.User)
-	ownedBy(t, filepath.Join(home, "dir"), sshd.User)
+// linksForAMac: each link is an XSym file, whatever it leads to; such a file that is
+// written is a link on the server; and nothing goes through one.
+func linksForAMac(t *testing.T, b *bridge, home string) {
+	ownedBy(t, filepath.Join(home, "dir"), "root")
 	writeFile(t, filepath.Join(home, "dir", "file"), "content")
 	long := strings.Repeat("x/", 511)
 	onServer := map[string]struct{ target, seen string }{
@@ -92,8 +85,7 @@ func TestLinksAsAMacSeesThem(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b := startBridge(t, bridgeOptions{SSHDir: sshd.SSHDir})
-	b.ok("mount", sshd.Remote(filepath.Join(sshd.HomeSeen, "links")), "links")
+	b.ok("refresh", "links")
 	clients := b.shareClients("links")
 	for client, c := range clients {
 		for name, l := range onServer {
@@ -153,22 +145,12 @@ func TestLinksAsAMacSeesThem(t *testing.T) {
 	}
 }
 
-// TestRecursiveDelete: what links lead to survives, whichever way links are shown
-// and whoever deletes.
-func TestRecursiveDelete(t *testing.T) {
-	testenv.Require(t, "smbclient")
-	t.Parallel()
-	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
-	config := "mounts:\n"
+// recursiveDelete: what links lead to survives, whichever way links are shown and
+// whoever deletes.
+func recursiveDelete(t *testing.T, b *bridge, homes string) {
 	for _, mode := range []string{"xsym", "resolve", "contained", "follow"} {
-		ownedBy(t, filepath.Join(sshd.Home, mode), sshd.User)
-		config += fmt.Sprintf("  %s: {remote: '%s', symlinks: %s}\n", mode, sshd.Remote(filepath.Join(sshd.HomeSeen, mode)), mode)
-	}
-	b := startBridge(t, bridgeOptions{SSHDir: sshd.SSHDir, Config: config})
-	for _, mode := range []string{"xsym", "resolve", "contained", "follow"} {
-		b.eventually(20*time.Second, mode+" is up", func() error { _, err := b.dialShare(mode); return err })
 		for _, who := range []string{"go-smb2", "smbclient"} {
-			home := filepath.Join(sshd.Home, mode)
+			home := filepath.Join(homes, mode)
 			precious := linkTree(t, home)
 			b.ok("refresh", mode)
 			var said string
@@ -194,16 +176,12 @@ func TestRecursiveDelete(t *testing.T) {
 	}
 }
 
-// TestResolvedLinksOnAShare: with `symlinks: resolve` a link shows what it leads to
-// inside the tree, nothing below it can be removed through it, and one that leads
-// out shows nothing of this machine.
-func TestResolvedLinksOnAShare(t *testing.T) {
-	t.Parallel()
-	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
-	home := filepath.Join(sshd.Home, "links")
-	ownedBy(t, home, sshd.User)
-	ownedBy(t, filepath.Join(home, "dir"), sshd.User)
-	ownedBy(t, filepath.Join(home, "dir/sub"), sshd.User)
+// resolvedLinks: with `symlinks: resolve` a link shows what it leads to inside the
+// tree, nothing below it can be removed through it, and one that leads out shows
+// nothing of this machine.
+func resolvedLinks(t *testing.T, b *bridge, home string) {
+	ownedBy(t, filepath.Join(home, "dir"), "root")
+	ownedBy(t, filepath.Join(home, "dir/sub"), "root")
 	writeFile(t, filepath.Join(home, "dir/sub/file"), "content")
 	for name, target := range map[string]string{
 		"inside": "dir/sub", "file": "dir/sub/file", "absolute": filepath.Join(home, "dir"), "chain": "absolute/sub",
@@ -215,10 +193,8 @@ func TestResolvedLinksOnAShare(t *testing.T) {
 		}
 	}
 	before := tree(t, home)
-	b := startBridge(t, bridgeOptions{SSHDir: sshd.SSHDir, Config: fmt.Sprintf(
-		"mounts:\n  links: {remote: '%s', symlinks: resolve}\n", sshd.Remote(filepath.Join(sshd.HomeSeen, "links")))})
-	b.eventually(20*time.Second, "the share is up", func() error { _, err := b.dialShare("links"); return err })
-	for client, c := range b.shareClients("links") {
+	b.ok("refresh", "resolved")
+	for client, c := range b.shareClients("resolved") {
 		for _, path := range []string{"file", "inside/file", "absolute/sub/file", "chain/file"} {
 			if got, err := c.read(path); err != nil || got != "content" {
 				t.Errorf("%s: %s: %q, %v", client, path, got, err)
@@ -252,7 +228,7 @@ func TestResolvedLinksOnAShare(t *testing.T) {
 		}
 	}
 	// The link itself can go; its target stays.
-	if err := b.share("links").Remove("file"); err != nil {
+	if err := b.share("resolved").Remove("file"); err != nil {
 		t.Error(err)
 	}
 	delete(before, "file")

@@ -109,9 +109,9 @@ func TestSharesComeAndGo(t *testing.T) {
 }
 
 // quick is how long an answer may take while it is known that the remote is away:
-// far below the 12 s after which a Mac gives up a share (FIELD.md 3.4), with room
-// for a busy machine.
-const quick = 3 * time.Second
+// less than the 5 s for which who does not know it waits, and far less than the 12 s
+// after which a Mac gives up a share (FIELD.md 3.4).
+const quick = 4500 * time.Millisecond
 
 // The statuses by which Finder tells a user that something is wrong with the disk,
 // and not that he lacks permission or that the file does not exist.

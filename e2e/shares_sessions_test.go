@@ -32,10 +32,10 @@ func TestClientsOfAShare(t *testing.T) {
 	b := startBridge(t, bridgeOptions{SSHDir: sshd.SSHDir})
 	b.ok("mount", sshd.Remote(sshd.HomeSeen), "files")
 	b.ok("mount", "-p", fmt.Sprint(other.Port), "-i", other.IdentityFile, "-o", "StrictHostKeyChecking=accept-new", "root@127.0.0.1:"+other.HomeSeen, "others")
-	t.Run("two at once", func(t *testing.T) { twoClients(t, b, sshd) })
-	t.Run("one dies with a file open", func(t *testing.T) { dyingClient(t, b) })
-	t.Run("a file open over a lost link", func(t *testing.T) { openOverReconnect(t, b, sshd) })
-	t.Run("a file open while the worker dies", func(t *testing.T) { openOverRestart(t, b, sshd) })
+	t.Run("two at once", func(t *testing.T) { twoClients(t, b.in(t), sshd) })
+	t.Run("one dies with a file open", func(t *testing.T) { dyingClient(t, b.in(t)) })
+	t.Run("a file open over a lost link", func(t *testing.T) { openOverReconnect(t, b.in(t), sshd) })
+	t.Run("a file open while the worker dies", func(t *testing.T) { openOverRestart(t, b.in(t), sshd) })
 }
 
 // twoClients write different files and different parts of one.

@@ -55,6 +55,17 @@ func (f *FS) belongs(d *node, name string) where {
 	return onServer
 }
 
+// tooLong says that no file can have the name. The resource fork of a file with the
+// longest of names has a longer one: it stays here, and smbd asks for it before it
+// removes the file.
+func (f *FS) tooLong(shown string) bool {
+	limit := maxName
+	if f.opts.LocalNames && appleDoubleName(shown) {
+		limit += len("._")
+	}
+	return len(shown) > limit
+}
+
 func appleDoubleName(name string) bool { return len(name) > 2 && strings.HasPrefix(name, "._") }
 
 // companion says that a local "._x" is there for a file x: it is that file's

@@ -24,7 +24,7 @@ func (f *FS) Lookup(ctx context.Context, parent uint64, shown string) (Node, err
 		f.mu.Unlock()
 		return Node{}, err
 	}
-	if len(shown) > maxName {
+	if f.tooLong(shown) {
 		f.mu.Unlock()
 		return Node{}, syscall.ENAMETOOLONG
 	}

@@ -371,7 +371,7 @@ func (f *FS) place(parent uint64, shown string) (d *node, name, path string, err
 		return nil, "", "", err
 	}
 	d.dir.usedAt = time.Now()
-	if len(shown) > maxName {
+	if f.tooLong(shown) {
 		return nil, "", "", syscall.ENAMETOOLONG
 	}
 	name = f.names.remote(shown)
