@@ -37,6 +37,8 @@ func TestDockerMount(t *testing.T) {
 		putAndGet(t, "127.0.0.1", a.port, "media", "big.bin", filepath.Join(media, "big.bin"), 128<<20)
 		putAndGet(t, "127.0.0.1", a.port, "SSHFS Share", `media\small.bin`, filepath.Join(media, "small.bin"), 3<<20+1)
 	})
+	hasFork := a.putsFork("media", "hello.txt", media)
+	hasFork(a)
 	t.Run("the share is listed", func(t *testing.T) {
 		a := a.in(t)
 		out, err := commandTry(t, time.Minute, "smbclient", "-N", "-L", "//127.0.0.1", "-p", strconv.Itoa(a.port))
@@ -105,6 +107,7 @@ func TestDockerMount(t *testing.T) {
 		a := a.in(t)
 		dockerDo(t, "kill", a.name)
 		a.comesBack("start", "media")
+		hasFork(a)
 	})
 	t.Run("umount", func(t *testing.T) {
 		a := a.in(t)

@@ -37,8 +37,6 @@ const (
 	// closeTimeout is the same for a mount that was unmounted: nobody is in a
 	// hurry, and close(2) returned already only for what has landed.
 	closeTimeout = 30 * time.Second
-	// metadataWait is how long a worker that is ending may keep the store.
-	metadataWait = 10 * time.Second
 	// specTimeout is how long the starter may take to say what to do.
 	specTimeout = 10 * time.Second
 )
@@ -144,12 +142,14 @@ func serve(ctx context.Context, dev *os.File, control *link, spec Spec) error {
 		return err
 	}
 	options.OnRemoteChange = s.remoteChanged
-	if options.Local, err = openMetadata(spec, logger); err != nil {
-		dev.Close()
-		return err
-	}
-	if options.Local != nil {
-		s.remarks = options.Local.Notes()
+	if spec.Metadata {
+		for fd := fdMetadata; fd < fdMetadata+3; fd++ {
+			unix.CloseOnExec(fd)
+		}
+		if options.Local, s.remarks, err = openMetadata(localmeta.FilesOf(fdMetadata), logger); err != nil {
+			dev.Close()
+			return err
+		}
 	}
 	r := remote.New(remote.Options{
 		Dialer: s.dialer, Root: s.dialer.root(), OnDemand: spec.Mount.OnDemand,
@@ -195,18 +195,6 @@ func serve(ctx context.Context, dev *os.File, control *link, spec Spec) error {
 		closeRemote(land, r, landTimeout, logger)
 		return nil
 	}
-}
-
-// openMetadata opens the store that the starter gave, nil when it gave none. One
-// that another worker of the same mount still has is waited for.
-func openMetadata(spec Spec, logger *slog.Logger) (*localmeta.Store, error) {
-	if !spec.Metadata {
-		return nil, nil
-	}
-	for fd := fdMetadata; fd < fdMetadata+3; fd++ {
-		unix.CloseOnExec(fd)
-	}
-	return localmeta.Open(localmeta.Options{Files: localmeta.FilesOf(fdMetadata), Logger: logger, LockWait: metadataWait})
 }
 
 func closeRemote(ctx context.Context, r *remote.Remote, timeout time.Duration, logger *slog.Logger) {

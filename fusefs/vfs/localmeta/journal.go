@@ -20,13 +20,16 @@ const maxJournal = 64 << 20
 // journal is the file of records since the last commit.
 type journal struct {
 	f    *os.File
-	size int64
+	size int64 // negative: it could not be started
 	buf  []byte
 }
 
 // start empties the journal; it continues generation gen from now on.
 func (j *journal) start(gen uint64) error {
-	if err := j.f.Truncate(0); err != nil {
+	// The room that its head has is kept: a full disk must not end the store. Until
+	// the head is written, the one that is there speaks of an earlier generation.
+	j.size = -1
+	if err := j.f.Truncate(int64(journalHead)); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	head := binary.LittleEndian.AppendUint64([]byte(journalMagic), gen)

@@ -105,6 +105,9 @@ func (s *Store) load() (err error) {
 	}
 	s.journal = &journal{f: s.o.Files.Journal}
 	if err := s.journal.read(s.gen, s.t.apply); err != nil {
+		if systemTrouble(err) {
+			return err
+		}
 		return damage(err)
 	}
 	if err := s.t.sweep(); err != nil {

@@ -173,8 +173,13 @@ func (s *Store) changeLocked(r *record, need int64) error {
 		return syscall.ENOSPC
 	}
 	if s.journal != nil {
-		if s.journal.size > refuseAt {
+		switch {
+		case s.journal.size > refuseAt:
 			return syscall.ENOSPC
+		case s.journal.size < 0:
+			if err := s.journal.start(s.gen); err != nil {
+				return errnoOf(err)
+			}
 		}
 		if err := s.journal.add(r); err != nil {
 			s.log.Warn("local metadata not taken", "err", err)
@@ -217,17 +222,14 @@ func (s *Store) commit() error {
 	if err == nil {
 		s.gen++
 		s.dirty = 0
+		if again := s.begin(); again != nil {
+			return damage(again)
+		}
 		if s.journal != nil {
+			// Where that fails, the next change tries it again, or is refused.
 			err = s.journal.start(s.gen)
 		}
-		if err != nil {
-			// Without its head what follows would be passed over.
-			return damage(err)
-		}
-		if err := s.begin(); err != nil {
-			return damage(err)
-		}
-		return nil
+		return err
 	}
 	if s.journal == nil {
 		return damage(err)

@@ -185,6 +185,42 @@ func TestCommitComesByItself(t *testing.T) {
 	}
 }
 
+// A journal that cannot be written refuses changes, keeps what was there, and is
+// used again when it can be.
+func TestJournalCannotBeWritten(t *testing.T) {
+	dir := t.TempDir()
+	s := openAt(t, dir, Options{CommitEvery: time.Hour})
+	if err := s.SetXattr("f", "user.a", []byte("1"), 0); err != nil {
+		t.Fatal(err)
+	}
+	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	good := s.journal.f
+	s.journal.f = full
+	if err := s.SetXattr("f", "user.a", []byte("2"), 0); !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("a change that could not be recorded: %v", err)
+	}
+	if err := s.Sync(); err == nil {
+		t.Error("a journal that was not begun anew is not told")
+	}
+	if err := s.SetXattr("f", "user.a", []byte("3"), 0); err == nil {
+		t.Error("a change without a journal is taken")
+	}
+	if v, _ := s.Xattr("f", "user.a"); string(v) != "1" {
+		t.Errorf("kept is %q", v)
+	}
+	s.journal.f = good
+	if err := s.SetXattr("f", "user.a", []byte("4"), 0); err != nil {
+		t.Error(err)
+	}
+	if v, _ := openAt(t, copyStore(t, dir), Options{}).Xattr("f", "user.a"); string(v) != "4" {
+		t.Errorf("after a kill: %q", v)
+	}
+}
+
 func FuzzJournal(f *testing.F) {
 	var b []byte
 	b = append(append(b, journalMagic...), 1, 0, 0, 0, 0, 0, 0, 0)
