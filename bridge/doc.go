@@ -21,6 +21,7 @@
 //	desired.go                        the desired state on disk
 //	supervisor.go, start.go, stop.go  Run, from the lock to the last unmount
 //	reconcile.go, mounts.go           desired state -> units
+//	remove.go                         a mount that leaves, and its name
 //	unit*.go, restart.go              one mount: states, worker, restarts, people
 //	system.go, outside.go             the machine: mounting, workers, credentials
 //	smb*.go                           smb.conf and smbd
@@ -29,7 +30,7 @@
 //	events.go, logs.go                what happened, kept and streamed
 //	metrics.go, health.go, listen.go  what others watch
 //	watch.go                          a configuration file that changes
-//	cachebudget.go                    one cache memory for all workers
+//	cachebudget.go                    one cache memory, shared by all workers live
 //	service*.go, notify.go            systemd: the unit, readiness, watchdog
 //	doctor*.go                        what is wrong with this machine
 //	reap_linux.go                     the duties of PID 1
@@ -38,6 +39,11 @@
 //
 //   - A unit never waits for another one: every mount has a goroutine of its
 //     own, and what is shared (events, smb.conf) never blocks on a remote.
+//   - Nobody waits for a mount that leaves but who asked for it: the right to
+//     change is given back before the waiting.
+//   - Children are this very program (/proc/self/exe), also after the file at its
+//     path was replaced.
+//   - Whatever waits does so on the monotonic clock.
 //   - The desired state is on disk before a command that changes it returns.
 //   - The supervisor never touches a path inside a mount that it supervises, and
 //     keeps no FUSE descriptor after the worker has it.
