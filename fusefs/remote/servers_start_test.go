@@ -141,7 +141,7 @@ func (m *machine) serve(program string, args ...string) *served {
 // answers waits until the port is served, or is no more.
 func (m *machine) answers(want bool) {
 	m.t.Helper()
-	testenv.Eventually(m.t, 20*time.Second, fmt.Sprint("server answers: ", want), func() bool {
+	testenv.Eventually(m.t, time.Minute, fmt.Sprint("server answers: ", want), func() bool {
 		c, err := net.DialTimeout("tcp", m.addr(), time.Second)
 		if err == nil {
 			c.Close()

@@ -32,7 +32,7 @@ const maxSessions = 10
 // find looks at a server with nothing of ours between but the session.
 func (c *contract) find() *finding {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
 	defer cancel()
 	conn, err := c.login.Dial(ctx, nil)
 	check(c.t, err)

@@ -53,7 +53,7 @@ func startTrixie(options ...string) func(testing.TB) *served {
 			starts++
 			testenv.RunOK(t, "docker", "start", name)
 			// Its word, not a connection: one without a login may be a slip.
-			testenv.Eventually(t, 20*time.Second, "server listens", func() bool {
+			testenv.Eventually(t, time.Minute, "server listens", func() bool {
 				return strings.Count(log(), "Server listening on") >= starts
 			})
 		}
