@@ -18,6 +18,9 @@ func (s *Server) Create(cancel <-chan struct{}, in *fuse.CreateIn, name string, 
 	}
 	fillEntry(&out.EntryOut, n)
 	out.Fh = o.FH
+	if s.share {
+		out.OpenFlags |= fuse.FOPEN_DIRECT_IO
+	}
 	return fuse.OK
 }
 
@@ -34,7 +37,13 @@ func (s *Server) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut
 		return s.status("open", in.NodeId, err)
 	}
 	out.Fh = o.FH
-	if o.KeepCache {
+	switch {
+	case s.share:
+		// The kernel's pages would be a second copy of what the cache here and the
+		// client's own have, and it fills them by 128 KiB (its bound for reading ahead)
+		// where smbd asks for a MiB and more.
+		out.OpenFlags |= fuse.FOPEN_DIRECT_IO
+	case o.KeepCache:
 		out.OpenFlags |= fuse.FOPEN_KEEP_CACHE
 	}
 	if o.Changed && s.fuse != nil {
