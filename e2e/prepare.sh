@@ -11,6 +11,7 @@ need gcc gcc
 need sshd openssh-server
 need smbd samba
 need smbclient smbclient
+need smbtorture samba-testsuite
 need sshfs sshfs
 need fusermount3 fuse3
 need rsync rsync

@@ -28,12 +28,13 @@ var facilities = map[string]func() string{
 		f.Close()
 		return ""
 	},
-	"sshd":      needProgram("/usr/sbin/sshd", "openssh-server"),
-	"smbd":      needProgram("/usr/sbin/smbd", "samba"),
-	"smbclient": needProgram("smbclient", "smbclient"),
-	"sshfs":     needProgram("sshfs", "sshfs"),
-	"sftp":      needProgram("sftp", "openssh-client"),
-	"dropbear":  needProgram("dropbear", "dropbear-bin"),
+	"sshd":       needProgram("/usr/sbin/sshd", "openssh-server"),
+	"smbd":       needProgram("/usr/sbin/smbd", "samba"),
+	"smbclient":  needProgram("smbclient", "smbclient"),
+	"smbtorture": needProgram("smbtorture", "samba-testsuite"),
+	"sshfs":      needProgram("sshfs", "sshfs"),
+	"sftp":       needProgram("sftp", "openssh-client"),
+	"dropbear":   needProgram("dropbear", "dropbear-bin"),
 	"proftpd": func() string {
 		if _, err := os.Stat("/usr/lib/proftpd/mod_sftp.so"); err != nil {
 			return "no ProFTPD with mod_sftp (apt-get install proftpd-core proftpd-mod-crypto)"
