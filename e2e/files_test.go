@@ -142,7 +142,7 @@ func TestFio(t *testing.T) {
 			writeFile(t, jobs, fmt.Sprintf(fioJobs, seed))
 			fio := func(dir string, args ...string) {
 				t.Helper()
-				argv := append([]string{"fio", "--directory=" + dir, "--output-format=terse"}, args...)
+				argv := append([]string{"fio", "--directory=" + dir, "--aux-path=" + t.TempDir(), "--output-format=terse"}, args...)
 				if stdout, stderr, code := testenv.Run(t, nil, append(argv, jobs)...); code != 0 || strings.Contains(stdout+stderr, "verify:") {
 					t.Fatalf("%q: exit %d\n%s%s", argv, code, stdout, stderr)
 				}
