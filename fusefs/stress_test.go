@@ -12,24 +12,30 @@ import (
 	"sshfs-bridge/fusefs/vfs"
 )
 
-// A directory with very many files is listed completely, and its names are found.
+// A directory with very many files is listed completely, its names are found
+// without asking, and it is removed: no single file costs more for being one of many.
 func TestManyFiles(t *testing.T) {
-	dir := t.TempDir()
 	files := 50_000
 	if raceDetector {
 		files = 10_000 // they differ in nothing that it could see
 	}
-	for i := range files {
-		f, err := os.Create(fmt.Sprintf("%s/f%05d", dir, i))
-		must(t, err)
-		f.Close()
+	dir := t.TempDir()
+	fill := func(name string, n int) {
+		must(t, os.Mkdir(dir+"/"+name, 0o755))
+		for i := range n {
+			f, err := os.Create(fmt.Sprintf("%s/%s/f%05d", dir, name, i))
+			must(t, err)
+			f.Close()
+		}
 	}
+	fill("many", files)
+	fill("few", files/20)
 	m := mountDir(t, serveSpec{Dir: dir, Options: fixed(vfs.CacheDefault)})
-	d, err := os.Open(m.mnt)
+	d, err := os.Open(m.path("many"))
 	must(t, err)
-	defer d.Close()
 	names, err := d.Readdirnames(-1)
 	must(t, err)
+	d.Close()
 	seen := map[string]bool{}
 	for _, name := range names {
 		seen[name] = true
@@ -39,12 +45,33 @@ func TestManyFiles(t *testing.T) {
 	}
 	got := m.rounds(func() {
 		for i := 0; i < files; i += 777 {
-			_, err := os.Stat(fmt.Sprintf("%s/f%05d", m.mnt, i))
+			_, err := os.Stat(fmt.Sprintf("%s/f%05d", m.path("many"), i))
 			must(t, err)
 		}
 	})
 	if got.Depth != 0 {
 		t.Errorf("%d round trips to look at names that were listed: %v", got.Depth, got.Requests)
+	}
+	// What costs more than its share grows with the square of the number: 400-fold
+	// here, where 20-fold is fair.
+	times := map[string]time.Duration{}
+	for _, name := range []string{"few", "many"} {
+		start := time.Now()
+		for i := range 3 {
+			// Each new file is looked at among all the others.
+			made := fmt.Sprintf("%s/new%d", m.path(name), i)
+			must(t, os.WriteFile(made, []byte("x"), 0o644))
+			wantFile(t, made, "x")
+		}
+		must(t, os.RemoveAll(m.path(name)))
+		times[name] = time.Since(start)
+		if _, err := os.Lstat(dir + "/" + name); !os.IsNotExist(err) {
+			t.Errorf("%s is still on the server: %v", name, err)
+		}
+	}
+	t.Logf("removed %d files in %v, %d in %v", files/20, times["few"], files, times["many"])
+	if times["many"] > 100*times["few"] {
+		t.Errorf("20 times the files took %v instead of %v to remove", times["many"], times["few"])
 	}
 }
 

@@ -157,23 +157,23 @@ func (f *FS) applyListing(d *node, entries []Entry, l *listFetch) {
 func (f *FS) spell(d *node) {
 	d.dir.aliases = nil
 	f.sort(d)
-	set := func(name string, c *node) {
-		if d.dir.aliases == nil {
-			d.dir.aliases = map[string]*node{}
-		}
-		d.dir.aliases[name] = c
-	}
 	var taken map[string]bool
 	for _, c := range d.dir.order {
-		c.alias = ""
+		c.alias, c.spelled = "", nil
 		shown := f.names.show(c.name)
+		if f.names.smb && len(shown) > maxName {
+			shown = shortened(shown, c.name)
+			c.alias = shown
+			d.dir.spell(shown, c)
+			continue
+		}
 		key := nfc(shown)
 		if key == "" {
 			continue
 		}
 		if !f.names.smb {
 			if key != shown && d.dir.children[key] == nil && d.dir.aliases[key] == nil {
-				set(key, c)
+				d.dir.spell(key, c)
 			}
 			continue
 		}
@@ -186,10 +186,10 @@ func (f *FS) spell(d *node) {
 		}
 		taken[key] = true
 		if c.alias != "" {
-			set(c.alias, c)
+			d.dir.spell(c.alias, c)
 		}
 		if key != shown {
-			set(key, c)
+			d.dir.spell(key, c)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package vfs
 
 import (
+	"fmt"
+	"hash/fnv"
 	"strings"
 	"unicode/utf8"
 
@@ -133,6 +135,19 @@ func nfc(name string) string {
 		return ""
 	}
 	return norm.NFC.String(name)
+}
+
+// shortened gives what is shown for a name that is too long when it is escaped. It
+// has a character beyond ASCII, so that looking for it reads the directory.
+func shortened(shown, name string) string {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	end := fmt.Sprintf("\u2026%08x", h.Sum32())
+	cut := shown[:maxName-len(end)]
+	for !utf8.ValidString(cut) {
+		cut = cut[:len(cut)-1]
+	}
+	return cut + end
 }
 
 // numbered gives the n-th name that is shown for a name that is taken.

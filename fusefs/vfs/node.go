@@ -18,6 +18,8 @@ type node struct {
 	// alias is the name it is shown under where that is not what follows from
 	// name (two names would look the same).
 	alias string
+	// spelled are the other names under which its parent finds it.
+	spelled []string
 	// gone says that the name was removed or given to another node; the node
 	// lives on while it is open or known to the kernel.
 	gone    bool
@@ -209,16 +211,26 @@ func (d *dirState) add(n *node) {
 	d.order = nil
 }
 
+// spell has n found under another name, too.
+func (d *dirState) spell(name string, n *node) {
+	if d.aliases == nil {
+		d.aliases = map[string]*node{}
+	}
+	d.aliases[name] = n
+	n.spelled = append(n.spelled, name)
+}
+
 func (d *dirState) remove(n *node) {
 	if d.children[n.name] == n {
 		delete(d.children, n.name)
 		d.order = nil
 	}
-	for alias, m := range d.aliases {
-		if m == n {
-			delete(d.aliases, alias)
+	for _, name := range n.spelled {
+		if d.aliases[name] == n {
+			delete(d.aliases, name)
 		}
 	}
+	n.spelled = nil
 }
 
 // detach takes a node out of the tree: its name is gone, or another's.

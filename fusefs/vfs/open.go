@@ -347,11 +347,7 @@ func (f *FS) keepsNumber(n *node, shown string) {
 	if f.shown(n) == shown {
 		return
 	}
-	d := n.parent.dir
-	if d.aliases == nil {
-		d.aliases = map[string]*node{}
-	}
-	d.aliases[shown] = n
+	n.parent.dir.spell(shown, n)
 }
 
 // learn notes the server's account and umask from a file that we just made.
