@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -65,6 +66,52 @@ func TestChangesReachClients(t *testing.T) {
 	if lines := other.lines(); lines != "" {
 		t.Errorf("a client that waits elsewhere was told: %s", lines)
 	}
+
+	// The helper that touches the mounts may nothing, is started again when it ended,
+	// and goes with the supervisor.
+	pid := b.toucher()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"CapPrm:\t0000000000000000\n", "CapEff:\t0000000000000000\n", "NoNewPrivs:\t1\n"} {
+		if !strings.Contains(string(status), want) {
+			t.Errorf("the helper lacks %q", want)
+		}
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	b.eventually(20*time.Second, "the helper has ended", func() error {
+		if testenv.Alive(pid) {
+			return fmt.Errorf("process %d lives", pid)
+		}
+		return nil
+	})
+	writeFile(t, filepath.Join(sshd.Home, "folder", "last"), "x")
+	b.ok("refresh", "files")
+	waits.told("a client, after the helper was killed", "last")
+	pid = b.toucher()
+	b.stop(syscall.SIGTERM, 10*time.Second)
+	if testenv.Alive(pid) {
+		t.Errorf("the helper, process %d, outlives the supervisor", pid)
+	}
+}
+
+// toucher is the process of that name that this bridge has.
+func (b *bridge) toucher() int {
+	b.t.Helper()
+	stats, _ := filepath.Glob("/proc/[0-9]*/status")
+	for _, file := range stats {
+		status, _ := os.ReadFile(file)
+		cmdline, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
+		if strings.Contains(string(status), fmt.Sprintf("\nPPid:\t%d\n", b.cmd.Process.Pid)) && strings.HasSuffix(string(cmdline), "\x00toucher\x00") {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+			return pid
+		}
+	}
+	b.t.Fatal("no helper runs")
+	return 0
 }
 
 // changeWatch is a client that waits in CHANGE_NOTIFY.
