@@ -175,13 +175,16 @@ echo changed >README.md && mkdir -p new/dir && cp -r '`+source+`/docs/.' new/dir
 git add -A && git commit -q -m one
 git mv new moved && git commit -q -m two
 git rm -q -r moved && git commit -q -m three
+`)
+	sh(t, repo, git+`
 git checkout -q HEAD~1
 test -d moved/dir
 git checkout -q -f -
-git stash list
+test -z "$(git status --porcelain)"
+`)
+	sh(t, repo, git+`
 git gc -q --prune=now
 git fsck --full --strict
-test -z "$(git status --porcelain)"
 `)
 	// The server has the same repository, not only what the mount shows of it.
 	sh(t, filepath.Join(m.server, "repo"), git+`

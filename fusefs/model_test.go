@@ -147,14 +147,14 @@ func shrink(steps []modelStep, until time.Time, fails func([]modelStep) bool) []
 func TestModelShrinks(t *testing.T) {
 	g := modelGen{rnd: rand.New(rand.NewPCG(7, 1)), links: true}
 	var steps []modelStep
-	for i := range 300 {
+	for i := range 100 {
 		steps = append(steps, g.step())
 		switch i {
-		case 40:
+		case 20:
 			steps = append(steps, modelStep{"write marked", func(s *side) (string, error) {
 				return "", os.WriteFile(filepath.Join(s.root, "marked"), []byte("content"), 0o644)
 			}})
-		case 200:
+		case 80:
 			// A mount with a fault: it loses the last byte.
 			steps = append(steps, modelStep{"truncate marked", func(s *side) (string, error) {
 				size := int64(5)
@@ -179,7 +179,7 @@ func TestModelShrinks(t *testing.T) {
 	if len(few) != 2 || few[0].what != "write marked" || few[1].what != "truncate marked" {
 		t.Errorf("%d steps are left: %v", len(few), few)
 	}
-	if what := run(g.steps(300)); what != "" {
+	if what := run(g.steps(100)); what != "" {
 		t.Errorf("two local directories differ: %s", what)
 	}
 }
