@@ -221,8 +221,8 @@ func TestFreshness_listingsInUseAreCheckedInTheBackground(t *testing.T) {
 			}
 		}
 		time.Sleep(checkFor + 10*time.Second)
-		if r := g.srv.Rounds(func() { time.Sleep(time.Hour) }); r.Total() != 0 {
-			t.Errorf("in an hour without a user: %v", r.Requests)
+		if r := g.srv.Rounds(func() { time.Sleep(5 * time.Minute) }); r.Total() != 0 {
+			t.Errorf("in five minutes without a user: %v", r.Requests)
 		}
 	})
 }

@@ -16,7 +16,7 @@ import (
 // bytes, remembered names. Who is refused is told so, and what is open goes on.
 func TestLimitsAreKeptUnderLoad(t *testing.T) {
 	const maxOpen, budget, maxNodes, dirs, files = 12, 3 << 20, 120, 12, 40
-	g := newRig(t, Options{MaxOpen: maxOpen, CacheBytes: budget, MaxNodes: maxNodes}, testenv.CountOptions{Delay: time.Millisecond})
+	g := newRig(t, Options{MaxOpen: maxOpen, CacheBytes: budget, MaxNodes: maxNodes}, testenv.CountOptions{Delay: time.Millisecond, Settle: -1})
 	content := string(make([]byte, 100_000))
 	for d := range dirs {
 		for i := range files {
@@ -43,7 +43,7 @@ func TestLimitsAreKeptUnderLoad(t *testing.T) {
 	for worker := range 40 {
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(worker), 3))
-			for range 25 {
+			for range 12 {
 				d, err := g.Lookup(g.ctx, g.root, "d"+itoa(10+r.IntN(dirs)))
 				if err != nil {
 					t.Errorf("lookup: %v", err)

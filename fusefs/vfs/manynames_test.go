@@ -28,8 +28,8 @@ func TestManySpelledNames(t *testing.T) {
 		}
 		return time.Since(start)
 	}
-	few, many := remove("few", 300), remove("many", 6000)
-	t.Logf("removed 300 in %v, 6000 in %v", few, many)
+	few, many := remove("few", 400), remove("many", 8000)
+	t.Logf("removed 400 in %v, 8000 in %v", few, many)
 	if many > 100*few {
 		t.Errorf("20 times the files took %v instead of %v to remove", many, few)
 	}

@@ -239,9 +239,9 @@ func TestAttributesNeverGoBackInTime(t *testing.T) {
 						if got := change.want(g); got != "" {
 							t.Error("after the late answer: " + got)
 						}
-						time.Sleep(time.Hour)
+						time.Sleep(30 * time.Second) // longer than anything is trusted
 						if got := change.want(g); got != "" {
-							t.Error("an hour later: " + got)
+							t.Error("later: " + got)
 						}
 					})
 				})
