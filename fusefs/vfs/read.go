@@ -15,6 +15,9 @@ const (
 	pieceSize = 4 * 255 << 10
 	// firstRead is what the first read of a file fetches at least.
 	firstRead = 128 << 10
+	// largeRead is what nobody asks for at once, at the beginning of a file, who
+	// does not want the rest, too.
+	largeRead = 512 << 10
 	// smallFile is the size up to which the first read fetches everything.
 	smallFile = 512 << 10
 )
@@ -107,10 +110,14 @@ func (f *FS) readSpans(ctx context.Context, h *handle, pat pattern, off, end, si
 	spans, waits := f.spans.cover(n, off, want, pieceSize, false, begin)
 	if waits {
 		f.count.misses.Add(1)
-		if pat.streak > end-off || off > 0 {
+		if begins := pat.streak <= end-off && off == 0; !begins || end-off >= largeRead {
+			limit := f.readWindow()
+			if begins {
+				limit /= 3 // what was asked for must not wait behind what was not
+			}
 			h.mu.Lock()
 			f.countStream(h, true)
-			h.pat.widen(f.readWindow())
+			h.pat.widen(limit)
 			pat.window = h.pat.window
 			h.mu.Unlock()
 		}
