@@ -119,16 +119,16 @@ func newConfigSMBCommand(g *global) *cobra.Command {
 		Use:   "smb",
 		Short: "Print the smb.conf that follows from the configuration",
 		Long: `smb prints the smb.conf that serve would write for the mounts of the
-configuration and the smbd that is installed. Mounts that were added by command
-are in the running supervisor's file.`,
-		Example: "  sshfs-bridge config smb\n  sshfs-bridge config smb --explain\n  sshfs-bridge config smb | testparm -s /dev/stdin",
+configuration and the smbd that is installed, each setting with its reason and where
+that comes from. Mounts that were added by command are in the running supervisor's file.`,
+		Example: "  sshfs-bridge config smb\n  sshfs-bridge config smb --explain=false\n  sshfs-bridge config smb | testparm -s /dev/stdin",
 		Args:    args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return runConfigSMB(c.Context(), g, &o, forVersion, explain)
 		},
 	}
 	o.addFlags(c.Flags())
-	c.Flags().BoolVar(&explain, "explain", false, "with the reason of each setting")
+	c.Flags().BoolVar(&explain, "explain", true, "with the reason of each setting and its source")
 	c.Flags().StringVar(&forVersion, "samba", "", "for this release of Samba instead of the installed one")
 	return c
 }
