@@ -53,6 +53,8 @@
 //     they are acknowledged.
 //   - A refused login or host key is never tried again by itself. There is one dial
 //     at a time, with a jittered back-off, and further connections ask no person.
+//     One of these is made at once where a round trip is so long that a stream will
+//     want it, others when a stream has proven to need them; small files cause none.
 //
 // # What a stalled session may still do
 //
