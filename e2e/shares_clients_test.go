@@ -59,7 +59,7 @@ func (c goClient) remove(name string) error         { return c.Remove(name) }
 func (c goClient) writeAll(dir string, content map[string]string) error {
 	var errs []error
 	for name, text := range content {
-		errs = append(errs, c.write(dir+"/"+name, text))
+		errs = append(errs, c.write(filepath.Join(dir, name), text))
 	}
 	return errors.Join(errs...)
 }
@@ -67,7 +67,7 @@ func (c goClient) writeAll(dir string, content map[string]string) error {
 func (c goClient) readAll(dir string, names []string) (map[string]string, error) {
 	got, errs := map[string]string{}, []error{}
 	for _, name := range names {
-		text, err := c.read(dir + "/" + name)
+		text, err := c.read(filepath.Join(dir, name))
 		got[name], errs = text, append(errs, err)
 	}
 	return got, errors.Join(errs...)
@@ -76,7 +76,7 @@ func (c goClient) readAll(dir string, names []string) (map[string]string, error)
 func (c goClient) removeAll(dir string, names []string) error {
 	var errs []error
 	for _, name := range names {
-		errs = append(errs, c.remove(dir+"/"+name))
+		errs = append(errs, c.remove(filepath.Join(dir, name)))
 	}
 	return errors.Join(errs...)
 }

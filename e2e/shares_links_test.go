@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"crypto/md5"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -80,7 +81,9 @@ func linksForAMac(t *testing.T, b *bridge, home string) {
 		"ünïcode":           {"dir/日本", "dir/日本"},
 		"as long as can be": {long, long},
 	}
+	seen := map[string]string{}
 	for name, l := range onServer {
+		seen[name] = xsym(l.seen)
 		if err := os.Symlink(l.target, filepath.Join(home, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -88,47 +91,45 @@ func linksForAMac(t *testing.T, b *bridge, home string) {
 	b.ok("refresh", "links")
 	clients := b.shareClients("links")
 	for client, c := range clients {
-		for name, l := range onServer {
-			if got, err := c.read(name); err != nil || got != xsym(l.seen) {
-				t.Errorf("%s: %s: %q, %v; want a link to %s", client, name, got, err, l.seen)
-			}
+		got, err := c.readAll("", slices.Collect(maps.Keys(seen)))
+		if err != nil || !maps.Equal(got, seen) {
+			t.Errorf("%s reads (%v) %q,\nwant %q", client, err, got, seen)
 		}
-		// Written by the client.
-		for name, target := range map[string]string{"made": "dir/file", "made, up": "../x", "made, absolute": "/etc/hosts", "made, ünïcode": "日本/🙂"} {
-			name = client + " " + name
-			if err := c.write(name, xsym(target)); err != nil {
-				t.Errorf("%s: %s: %v", client, name, err)
-				continue
-			}
-			if got, err := os.Readlink(filepath.Join(home, name)); err != nil || got != target {
-				t.Errorf("%s: %s: on the server %q, %v", client, name, got, err)
-			}
-			if got, err := c.read(name); err != nil || got != xsym(target) {
-				t.Errorf("%s: %s: read back %q, %v", client, name, got, err)
-			}
-			if err := c.rename(name, name+" renamed"); err != nil {
-				t.Errorf("%s: rename %s: %v", client, name, err)
-			}
-			if got, err := os.Readlink(filepath.Join(home, name+" renamed")); err != nil || got != target {
-				t.Errorf("%s: %s renamed: %q, %v", client, name, got, err)
-			}
-			if err := c.remove(name + " renamed"); err != nil {
-				t.Errorf("%s: remove %s: %v", client, name, err)
-			}
+		// Written by the client, in a directory of its own.
+		dir := filepath.Join(home, client)
+		ownedBy(t, dir, "root")
+		b.ok("refresh", "links")
+		written, links := map[string]string{}, map[string]string{}
+		for name, target := range map[string]string{"made": "dir/file", "up": "../x", "absolute": "/etc/hosts", "ünïcode": "日本/🙂"} {
+			written[name], links[name] = xsym(target), "-> "+target
 		}
 		// What only looks like it stays a file.
-		wrong := strings.Replace(xsym("dir/file"), "dir/file", "dir/fild", 1)
-		for name, content := range map[string]string{"wrong sum": wrong, "too long": xsym("dir/file") + " ", "same size": strings.Repeat("y", 1067)} {
-			name = client + " " + name
-			if err := c.write(name, content); err != nil {
-				t.Errorf("%s: %s: %v", client, name, err)
-			}
-			if data, err := os.ReadFile(filepath.Join(home, name)); err != nil || string(data) != content {
-				t.Errorf("%s: %s: on the server %q, %v", client, name, data, err)
-			}
-			if err := c.remove(name); err != nil {
-				t.Errorf("%s: remove %s: %v", client, name, err)
-			}
+		for name, content := range map[string]string{
+			"wrong sum": strings.Replace(xsym("dir/file"), "dir/file", "dir/fild", 1), "too long": xsym("dir/file") + " ", "same size": strings.Repeat("y", 1067),
+		} {
+			written[name], links[name] = content, content
+		}
+		if err := c.writeAll(client, written); err != nil {
+			t.Errorf("%s writes: %v", client, err)
+		}
+		if got := tree(t, dir); !maps.Equal(got, links) {
+			t.Errorf("%s: on the server %q,\nwant %q", client, got, links)
+		}
+		names := slices.Collect(maps.Keys(written))
+		if got, err := c.readAll(client, names); err != nil || !maps.Equal(got, written) {
+			t.Errorf("%s reads back (%v) %q", client, err, got)
+		}
+		if err := c.rename(client+"/up", client+"/renamed"); err != nil {
+			t.Errorf("%s renames: %v", client, err)
+		}
+		if target, err := os.Readlink(filepath.Join(dir, "renamed")); err != nil || target != "../x" {
+			t.Errorf("%s: renamed: %q, %v", client, target, err)
+		}
+		if err := c.rename(client+"/renamed", client+"/up"); err != nil {
+			t.Errorf("%s renames back: %v", client, err)
+		}
+		if err := errors.Join(c.removeAll(client, names), os.Remove(dir)); err != nil {
+			t.Errorf("%s removes: %v; left: %q", client, err, tree(t, dir))
 		}
 		// Nothing is written through a link.
 		if err := c.write("relative", "overwritten"); err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"sshfs-bridge/bridge/api"
 )
@@ -17,8 +18,17 @@ func (p *Process) Login() error { return p.send(order{Login: true}) }
 // Retry tries to connect now, without a person.
 func (p *Process) Retry() error { return p.send(order{Retry: true}) }
 
-// Refresh forgets what is cached, so that the server is looked at anew.
-func (p *Process) Refresh() error { return p.send(order{Refresh: true}) }
+// refreshTimeout is how long a worker may take to forget: it waits for nobody.
+const refreshTimeout = 5 * time.Second
+
+// Refresh forgets what is cached, so that the server is looked at anew by who
+// looks after it has returned.
+func (p *Process) Refresh() error {
+	ctx, cancel := context.WithTimeout(context.Background(), refreshTimeout)
+	defer cancel()
+	_, err := p.call(ctx, opRefresh)
+	return err
+}
 
 // SetCache changes how much file data the worker may keep in memory.
 func (p *Process) SetCache(bytes int64) error { return p.send(order{Cache: bytes}) }

@@ -36,7 +36,6 @@ type order struct {
 	Answer  *api.Answer `json:"answer,omitempty"`
 	Login   bool        `json:"login,omitempty"`
 	Retry   bool        `json:"retry,omitempty"`
-	Refresh bool        `json:"refresh,omitempty"`
 	Stop    bool        `json:"stop,omitempty"`
 	Cache   int64       `json:"cache,omitempty"` // another bound of the data cache, in bytes
 	Level   *slog.Level `json:"level,omitempty"` // another level of the records
@@ -54,6 +53,7 @@ type call struct {
 const (
 	opStats   = "stats"
 	opDrain   = "drain"
+	opRefresh = "refresh"
 	opRelease = "release"
 )
 

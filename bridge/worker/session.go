@@ -146,8 +146,6 @@ func (s *session) receive(ctx context.Context) (released bool) {
 			s.connect(ctx)
 		case o.Retry:
 			s.remote.Retry()
-		case o.Refresh:
-			s.server.Refresh()
 		case o.Cache > 0:
 			s.server.SetCacheBytes(o.Cache)
 		case o.Level != nil:
@@ -200,6 +198,8 @@ func (s *session) call(ctx context.Context, c call) {
 		switch c.Op {
 		case opStats:
 			r.Stats = stats(s.remote.Status(), s.server.Stats(), s.server.Operations())
+		case opRefresh:
+			s.server.Refresh()
 		case opDrain:
 			if err := s.server.Drain(ctx); err != nil {
 				r.Error = err.Error()

@@ -43,7 +43,7 @@ type StartOptions struct {
 	Logger *slog.Logger
 	// OnEvent is called for each event, one at a time and in order. It must
 	// not block for long, and may call the methods of Process that do not
-	// wait (Answer, Login, Retry, Refresh). The first call may come before
+	// wait (Answer, Login, Retry). The first call may come before
 	// Start has returned.
 	OnEvent func(Event)
 }

@@ -161,11 +161,25 @@ func (f *FS) Drain(ctx context.Context) error {
 }
 
 // Refresh forgets how fresh everything is and tells the kernel so: the next look
-// at anything asks the server. What is checked in the background is checked now.
+// at anything asks the server. What is checked in the background is checked now. It
+// waits until the kernel was told, for a second at most: the kernel may wait for
+// somebody's operation.
 func (f *FS) Refresh() {
 	f.forgetFreshness()
 	if !f.opts.NoBackgroundCheck {
 		f.checkListings(time.Now())
+	}
+	if f.invals.kernel == nil {
+		return
+	}
+	told := make(chan struct{})
+	f.invals.push(func(Kernel) { close(told) })
+	timer := time.NewTimer(time.Second)
+	defer timer.Stop()
+	select {
+	case <-told:
+	case <-timer.C:
+	case <-f.life.Done():
 	}
 }
 
