@@ -32,7 +32,8 @@
 // a name that is just being changed is nobody's.
 //
 // A span is a piece of file data, fetched or being fetched. Spans of all files
-// share one budget.
+// share one budget. A handle that is read in sequence is a stream; what is fetched
+// ahead for all streams together stays within half of the budget.
 //
 // # Round trips
 //
