@@ -107,7 +107,7 @@ func (c Config) ioSettings(s Share) []setting {
 		{"dfree cache time", "30", "In seconds: a Mac asks for the free space all the time.", measured},
 	}
 	if c.Version.AtLeast(4, 22) {
-		out = append(out, setting{"vfs mkdir use tmp name", "no", "Otherwise a new folder is made under another name and renamed: two round trips " +
+		out = append(out, setting{"vfs mkdir use tmp name", "no", "Otherwise a new folder is made under another name and renamed: a round trip " +
 			"more (new in 4.22).", measured})
 	}
 	return out
