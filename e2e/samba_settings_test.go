@@ -69,7 +69,7 @@ func trials() []trial {
 		one("hide dot files", "no", "Default (yes)."),
 		one("nt acl support", "no", "Default (yes)."),
 		one("dos filetimes", "no", "Default (yes)."),
-		since(22, one("vfs mkdir use tmp name", "yes", "No: a new folder under another name and a rename are two round trips more.")),
+		since(22, one("vfs mkdir use tmp name", "yes", "No: a new folder would be made under another name and renamed, a round trip more.")),
 		since(22, one("smb3 directory leases", "yes", "No: a change on the server breaks no lease; notification refreshes Finder.")),
 		since(22, one("smb3 unix extensions", "yes", "No: a Mac does not ask for them.")),
 		since(22, one("fruit:posix_opens", "no", "Yes: a Mac may rename and delete what is open.")),
