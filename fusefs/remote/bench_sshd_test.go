@@ -107,7 +107,7 @@ func BenchmarkSSHD(b *testing.B) {
 					x := newRealAway(b, testenv.SSHDOptions{}, remote.Options{}, rtt)
 					w.prepare(b, x)
 					c := who.dial(b, x)
-					<-time.After(2 * time.Second)
+					<-time.After(2 * time.Second) // real time: the link is to be as old as a user's, its round trip known
 					var all []float64
 					for b.Loop() {
 						start := time.Now()

@@ -59,7 +59,7 @@ func TestPenalties_aRefusedLogin(t *testing.T) {
 		if _, err := c.remote.Lstat(t.Context(), "x"); !errors.Is(err, remote.ErrLinkDown) {
 			t.Errorf("lstat: %v", err)
 		}
-		time.Sleep(10 * time.Millisecond) // longer than the pauses of a back-off
+		time.Sleep(10 * time.Millisecond) // real time: longer than the pauses of a back-off, towards a real sshd
 	}
 	if s := c.remote.Status(); s.State != remote.StateDown || c.dials.Load() != 1 {
 		t.Errorf("%d dials, %+v", c.dials.Load(), s)
