@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"sshfs-bridge/bridge/api"
 )
@@ -33,9 +35,14 @@ type Client struct {
 	// OnVersion is called with the supervisor's version at each answer, so
 	// that a caller can warn about a difference; nil ignores it.
 	OnVersion func(string)
+	// AnswerWithin is how long a question may go without the beginning of an
+	// answer, as a supervisor that is frozen takes a connection and says
+	// nothing; 0 is ten seconds. What changes something takes as long as it takes.
+	AnswerWithin time.Duration
 
-	once sync.Once
-	http *http.Client
+	once    sync.Once
+	reading *http.Client // gives up on a supervisor that is silent
+	other   *http.Client // waits until what was asked for is done
 }
 
 // SocketPath is the path that the client connects to.
@@ -49,18 +56,24 @@ func (c *Client) SocketPath() string {
 	return api.DefaultSocket
 }
 
-func (c *Client) client() *http.Client {
+// client gives the client for a method: reading never takes long.
+func (c *Client) client(method string) *http.Client {
 	c.once.Do(func() {
-		c.http = &http.Client{Transport: &http.Transport{
-			DisableKeepAlives: true, // a command makes one or two requests; no idle connection outlives it
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				var d net.Dialer
-				return d.DialContext(ctx, "unix", c.SocketPath())
-			},
-		}}
+		dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", c.SocketPath())
+		}
+		// A command makes one or two requests; no idle connection outlives it.
+		c.reading = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial, ResponseHeaderTimeout: c.answerWithin()}}
+		c.other = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial}}
 	})
-	return c.http
+	if method == http.MethodGet {
+		return c.reading
+	}
+	return c.other
 }
+
+func (c *Client) answerWithin() time.Duration { return cmp.Or(c.AnswerWithin, 10*time.Second) }
 
 // do sends a request and returns the answer, whose body the caller closes.
 // An answer that is not 2xx is returned as an *api.Error.
@@ -82,9 +95,9 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set(api.VersionHeader, c.Version)
-	resp, err := c.client().Do(req)
+	resp, err := c.client(method).Do(req)
 	if err != nil {
-		return nil, c.explain(err)
+		return nil, c.explain(ctx, err)
 	}
 	if v := resp.Header.Get(api.VersionHeader); v != "" && c.OnVersion != nil {
 		c.OnVersion(v)
@@ -97,9 +110,9 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 }
 
 // explain turns what a failed connect says into what a person can do.
-func (c *Client) explain(err error) error {
+func (c *Client) explain(ctx context.Context, err error) error {
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case ctx.Err() != nil:
 		return err
 	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR):
 		return fmt.Errorf("%w at %s: is it running? (sshfs-bridge serve, or docker start sshfs-bridge)", ErrUnreachable, c.SocketPath())
@@ -108,6 +121,9 @@ func (c *Client) explain(err error) error {
 	}
 	var ue *url.Error
 	if errors.As(err, &ue) {
+		if ue.Timeout() {
+			return fmt.Errorf("%w at %s: it took the question and said nothing for %v; it may be frozen", ErrUnreachable, c.SocketPath(), c.answerWithin())
+		}
 		err = ue.Err
 	}
 	return fmt.Errorf("%w at %s: %w", ErrUnreachable, c.SocketPath(), err)
