@@ -18,17 +18,18 @@ import (
 func TestKernelRoundTrips(t *testing.T) {
 	stamp := time.Unix(1_600_000_000, 0)
 	cases := []struct {
-		name string
-		do   func(t *testing.T, dir string)
-		want int
+		name  string
+		do    func(t *testing.T, dir string)
+		want  int
+		reads bool // it ends with the CLOSE of a file that was only read
 	}{
-		{"stat", func(t *testing.T, dir string) { _, err := os.Stat(dir + "/a"); must(t, err) }, 0},
-		{"stat of an absent name", func(t *testing.T, dir string) { os.Stat(dir + "/absent") }, 0},
+		{"stat", func(t *testing.T, dir string) { _, err := os.Stat(dir + "/a"); must(t, err) }, 0, false},
+		{"stat of an absent name", func(t *testing.T, dir string) { os.Stat(dir + "/absent") }, 0, false},
 		{"access and getxattr", func(t *testing.T, dir string) {
 			must(t, unix.Access(dir+"/a", unix.R_OK))
 			unix.Getxattr(dir+"/a", "user.DOSATTRIB", make([]byte, 100))
 			unix.Listxattr(dir+"/a", make([]byte, 100))
-		}, 0},
+		}, 0, false},
 		{"list and stat everything", func(t *testing.T, dir string) {
 			entries, err := os.ReadDir(dir)
 			must(t, err)
@@ -36,8 +37,8 @@ func TestKernelRoundTrips(t *testing.T) {
 				_, err := e.Info()
 				must(t, err)
 			}
-		}, 0},
-		{"read a small file", func(t *testing.T, dir string) { wantFile(t, dir+"/a", "hello") }, 2},
+		}, 0, false},
+		{"read a small file", func(t *testing.T, dir string) { wantFile(t, dir+"/a", "hello") }, 2, true},
 		{"create, write, chmod, times, close", func(t *testing.T, dir string) {
 			f, err := os.OpenFile(dir+"/new", os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 			must(t, err)
@@ -49,31 +50,31 @@ func TestKernelRoundTrips(t *testing.T) {
 			tv := unix.NsecToTimeval(stamp.UnixNano())
 			must(t, unix.Futimes(int(f.Fd()), []unix.Timeval{tv, tv}))
 			must(t, f.Close())
-		}, 2},
-		{"overwrite", func(t *testing.T, dir string) { must(t, os.WriteFile(dir+"/a", []byte("again"), 0o644)) }, 2},
+		}, 2, false},
+		{"overwrite", func(t *testing.T, dir string) { must(t, os.WriteFile(dir+"/a", []byte("again"), 0o644)) }, 2, false},
 		{"append", func(t *testing.T, dir string) {
 			f, err := os.OpenFile(dir+"/a", os.O_APPEND|os.O_WRONLY, 0)
 			must(t, err)
 			_, err = f.WriteString("more")
 			must(t, err)
 			must(t, f.Close())
-		}, 2},
-		{"mkdir", func(t *testing.T, dir string) { must(t, os.Mkdir(dir+"/newdir", 0o755)) }, 1},
-		{"rmdir", func(t *testing.T, dir string) { must(t, unix.Rmdir(dir+"/d")) }, 1},
-		{"unlink", func(t *testing.T, dir string) { must(t, unix.Unlink(dir+"/a")) }, 1},
-		{"rename over", func(t *testing.T, dir string) { must(t, unix.Rename(dir+"/a", dir+"/b")) }, 1},
+		}, 2, false},
+		{"mkdir", func(t *testing.T, dir string) { must(t, os.Mkdir(dir+"/newdir", 0o755)) }, 1, false},
+		{"rmdir", func(t *testing.T, dir string) { must(t, unix.Rmdir(dir+"/d")) }, 1, false},
+		{"unlink", func(t *testing.T, dir string) { must(t, unix.Unlink(dir+"/a")) }, 1, false},
+		{"rename over", func(t *testing.T, dir string) { must(t, unix.Rename(dir+"/a", dir+"/b")) }, 1, false},
 		{"symlink and readlink", func(t *testing.T, dir string) {
 			must(t, os.Symlink("a", dir+"/link"))
 			_, err := os.Readlink(dir + "/link")
 			must(t, err)
-		}, 2},
-		{"link", func(t *testing.T, dir string) { must(t, os.Link(dir+"/a", dir+"/hard")) }, 1},
-		{"chmod", func(t *testing.T, dir string) { must(t, unix.Chmod(dir+"/a", 0o640)) }, 1},
-		{"utimes", func(t *testing.T, dir string) { must(t, os.Chtimes(dir+"/a", stamp, stamp)) }, 1},
+		}, 2, false},
+		{"link", func(t *testing.T, dir string) { must(t, os.Link(dir+"/a", dir+"/hard")) }, 1, false},
+		{"chmod", func(t *testing.T, dir string) { must(t, unix.Chmod(dir+"/a", 0o640)) }, 1, false},
+		{"utimes", func(t *testing.T, dir string) { must(t, os.Chtimes(dir+"/a", stamp, stamp)) }, 1, false},
 		{"safe save", func(t *testing.T, dir string) {
 			must(t, os.WriteFile(dir+"/a.tmp", []byte("saved"), 0o644))
 			must(t, unix.Rename(dir+"/a.tmp", dir+"/a"))
-		}, 3},
+		}, 3, false},
 		// As GNU tar does it: the mode and the times of a directory come last.
 		{"unpack a directory of three files", func(t *testing.T, dir string) {
 			sub := dir + "/unpacked"
@@ -91,7 +92,7 @@ func TestKernelRoundTrips(t *testing.T) {
 			_, err := os.Lstat(sub)
 			must(t, err)
 			must(t, unix.Chmod(sub, 0o750))
-		}, 9},
+		}, 9, false},
 		{"copy_file_range", func(t *testing.T, dir string) {
 			a, err := os.Open(dir + "/large")
 			must(t, err)
@@ -103,7 +104,7 @@ func TestKernelRoundTrips(t *testing.T) {
 			}
 			must(t, b.Close())
 			must(t, a.Close())
-		}, 4},
+		}, 4, true},
 	}
 	// Each has a directory on the one mount, at which nobody has looked before.
 	root := t.TempDir()
@@ -124,8 +125,14 @@ func TestKernelRoundTrips(t *testing.T) {
 			must(t, err)
 			got := m.rounds(func() { c.do(t, m.path(c.name)) })
 			t.Logf("%d round trips, %v", got.Depth, got.Requests)
-			if got.Depth > c.want {
-				t.Errorf("%d round trips, want at most %d (%v)", got.Depth, c.want, got.Requests)
+			want := c.want
+			if c.reads && got.Requests["close"] > 0 {
+				// The answer to a reader's CLOSE, for which nobody waits, was there
+				// before this busy machine had counted.
+				want++
+			}
+			if got.Depth > want {
+				t.Errorf("%d round trips, want at most %d (%v)", got.Depth, want, got.Requests)
 			}
 		})
 	}

@@ -89,7 +89,7 @@ func (g *global) unmount(ctx context.Context, cl *client.Client, name string, dr
 	over, end := context.WithCancel(ctx)
 	var telling sync.WaitGroup
 	if !g.json {
-		telling.Go(func() { g.tellUnmount(over, cl, name) })
+		telling.Go(func() { g.tellUnmount(ctx, over.Done(), cl, name) })
 	}
 	err := cl.Unmount(ctx, name, drain)
 	end()
@@ -100,17 +100,21 @@ func (g *global) unmount(ctx context.Context, cl *client.Client, name string, dr
 	return err
 }
 
-func (g *global) tellUnmount(ctx context.Context, cl *client.Client, name string) {
+// tellUnmount says again and again what a mount waits for, until it is over. What
+// was asked then is still told.
+func (g *global) tellUnmount(ctx context.Context, over <-chan struct{}, cl *client.Client, name string) {
 	pause := time.NewTimer(tellAfter)
 	defer pause.Stop()
 	told := ""
 	for {
 		select {
 		case <-pause.C:
-		case <-ctx.Done():
+		case <-over:
 			return
 		}
-		st, err := cl.MountStatus(ctx, name)
+		asking, done := context.WithTimeout(ctx, tellAfter)
+		st, err := cl.MountStatus(asking, name)
+		done()
 		if err != nil {
 			return // it is gone, or cannot be asked: the command itself says so
 		}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,6 +48,8 @@ func serveFake(tb testing.TB, dir string) (socket string) {
 		e := &api.Error{Code: api.CodeNotFound, Mount: name, Message: `there is no mount called "` + name + `"`}
 		answer(w, e.HTTPStatus(), e)
 	}
+	asked := make(chan struct{}) // closed when somebody asks for the slow mount
+	var askedOnce sync.Once
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, status) })
 	mux.HandleFunc("GET /v1/mounts", func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, api.MountList{Mounts: status.Mounts}) })
@@ -55,6 +58,7 @@ func serveFake(tb testing.TB, dir string) (socket string) {
 		case "media":
 			answer(w, 200, up)
 		case "slow":
+			askedOnce.Do(func() { close(asked) })
 			answer(w, 200, api.MountStatus{Name: "slow", State: api.StateUnmounting, Traffic: &api.TrafficStats{PendingBytes: 12 << 20}})
 		default:
 			notFound(w, r.PathValue("name"))
@@ -63,7 +67,10 @@ func serveFake(tb testing.TB, dir string) (socket string) {
 	mux.HandleFunc("DELETE /v1/mounts/{name}", func(w http.ResponseWriter, r *http.Request) {
 		switch r.PathValue("name") {
 		case "slow": // until it was told what it waits for
-			<-time.After(tellAfter + 300*time.Millisecond) // real time: the command tells what it waits for after tellAfter // real time: longer than the command stays silent
+			select {
+			case <-asked:
+			case <-r.Context().Done():
+			}
 			answer(w, 200, struct{}{})
 		case "media":
 			answer(w, 200, struct{}{})
