@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"sshfs-bridge/bridge"
 	"sshfs-bridge/bridge/api"
+	"sshfs-bridge/fusefs/sshdial"
 )
 
 type mountOptions struct {
@@ -75,6 +77,12 @@ func (o *mountOptions) request(args []string) (api.MountRequest, error) {
 	spec.Remote = args[0]
 	if len(args) > 1 {
 		spec.Name = args[1]
+		if err := bridge.CheckName(spec.Name); err != nil {
+			return api.MountRequest{}, &usageError{err}
+		}
+	}
+	if _, err := sshdial.ParseTarget(spec.Remote); err != nil {
+		return api.MountRequest{}, &usageError{fmt.Errorf("%w: USER@HOST:PATH is what a remote looks like", err)}
 	}
 	for _, id := range o.identities {
 		spec.IdentityFiles = append(spec.IdentityFiles, identityPath(id))

@@ -89,6 +89,12 @@ EXIT STATUS
 	root.AddCommand(inGroup("other", newConfigCommand(g), newPasswordCommand(g), newReloadCommand(g), newHealthCommand(g), newVersionCommand(g))...)
 	root.AddCommand(dropinCommands(g)...)
 	root.AddCommand(newWorkerCommand(), newToucherCommand(), newSMBDExecCommand(), newManCommand(g))
+	for _, c := range root.Commands() {
+		if c.HasSubCommands() {
+			// An argument here is a subcommand that does not exist.
+			c.Args = noCommand
+		}
+	}
 	return root
 }
 
