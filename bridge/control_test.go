@@ -224,7 +224,9 @@ func TestControl_questionsAreAnsweredOnTheStream(t *testing.T) {
 func TestControl_loginTriesAgain(t *testing.T) {
 	ct := newControlled(t, testConfig(t, configured("media", "nas:/media")), func(ct *controlled) {
 		ct.sys.behave = func(w *fakeWorker) {
-			w.onLogin = func() { w.state(api.StateConnecting, "", ""); w.state(api.StateUp, "", "") }
+			w.set(func() {
+				w.onLogin = func() { w.state(api.StateConnecting, "", ""); w.state(api.StateUp, "", "") }
+			})
 			w.state(api.StateNeedsLogin, "a passphrase is needed", worker.ReasonNeedsPerson)
 		}
 	})

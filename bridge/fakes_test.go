@@ -32,7 +32,7 @@ type fakeWorker struct {
 	calls    []string
 	onLogin  func()
 	onAnswer func(api.Answer)
-	drain    func(context.Context) error
+	stuck    bool // its writes never land
 	deaf     bool // answers no Stats
 	cache    int64
 }
@@ -81,8 +81,11 @@ func (w *fakeWorker) Answer(a api.Answer) error {
 
 func (w *fakeWorker) Login() error {
 	w.call("login")
-	if w.onLogin != nil {
-		w.onLogin()
+	w.mu.Lock()
+	f := w.onLogin
+	w.mu.Unlock()
+	if f != nil {
+		f()
 	}
 	return nil
 }
@@ -105,14 +108,31 @@ func (w *fakeWorker) Refresh() error { w.call("refresh"); return nil }
 
 func (w *fakeWorker) Drain(ctx context.Context) error {
 	w.call("drain")
-	if w.drain != nil {
-		return w.drain(ctx)
+	w.mu.Lock()
+	stuck := w.stuck
+	w.mu.Unlock()
+	if stuck {
+		<-ctx.Done()
+		return ctx.Err()
 	}
 	return nil
 }
 
+// neverLands makes the worker's writes wait for ever.
+func (w *fakeWorker) neverLands() { w.set(func() { w.stuck = true }) }
+
+// set changes what the worker does, while it may be asked already.
+func (w *fakeWorker) set(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f()
+}
+
 func (w *fakeWorker) Stats(ctx context.Context) (api.TrafficStats, error) {
-	if w.deaf {
+	w.mu.Lock()
+	deaf := w.deaf
+	w.mu.Unlock()
+	if deaf {
 		<-ctx.Done()
 		return api.TrafficStats{}, ctx.Err()
 	}

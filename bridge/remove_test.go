@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"context"
 	"slices"
 	"testing"
 	"time"
@@ -13,7 +12,7 @@ import (
 // up.
 func slowToLeave(w *fakeWorker) {
 	if w.spec.Name == "slow" {
-		w.drain = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		w.neverLands()
 	}
 	comesUp(w)
 }

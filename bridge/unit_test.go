@@ -198,7 +198,7 @@ func TestUnit_shareThatWasUnmountedByHandComesBack(t *testing.T) {
 func TestUnit_drainHasAnEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ut := newUnitTest(t, configured("media", "nas:"), func(w *fakeWorker) {
-			w.drain = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+			w.neverLands()
 			comesUp(w)
 		})
 		synctest.Wait()
@@ -215,8 +215,8 @@ func TestUnit_deafWorkerIsNotWaitedFor(t *testing.T) {
 	for _, deaf := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			ut := newUnitTest(t, configured("media", "nas:"), func(w *fakeWorker) {
-				w.deaf = deaf
-				w.drain = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+				w.set(func() { w.deaf = deaf })
+				w.neverLands()
 				comesUp(w)
 			})
 			synctest.Wait()
@@ -242,7 +242,7 @@ func TestUnit_deafWorkerIsNotWaitedFor(t *testing.T) {
 func TestUnit_drainCanBeShortened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ut := newUnitTest(t, configured("media", "nas:"), func(w *fakeWorker) {
-			w.drain = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+			w.neverLands()
 			comesUp(w)
 		})
 		synctest.Wait()
