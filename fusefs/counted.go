@@ -1,10 +1,6 @@
 package fusefs
 
-import (
-	"time"
-
-	"github.com/hanwen/go-fuse/v2/fuse"
-)
+import "github.com/hanwen/go-fuse/v2/fuse"
 
 // counted is the Server as the kernel sees it: every operation that somebody waits
 // for is timed here, and nowhere else.
@@ -106,18 +102,19 @@ func (c counted) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut
 }
 
 func (c counted) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
-	defer c.ops.over(opRead, c.ops.begin())
+	t, n := c.ops.begin(), 0
 	r, status := c.Server.Read(cancel, in, buf)
 	if status.Ok() && r != nil {
-		c.ops.moved(&c.ops.read, r.Size(), time.Now())
+		n = r.Size()
 	}
+	c.ops.moved(opRead, t, &c.ops.read, n)
 	return r, status
 }
 
 func (c counted) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
-	defer c.ops.over(opWrite, c.ops.begin())
+	t := c.ops.begin()
 	n, status := c.Server.Write(cancel, in, data)
-	c.ops.moved(&c.ops.written, int(n), time.Now())
+	c.ops.moved(opWrite, t, &c.ops.written, int(n))
 	return n, status
 }
 

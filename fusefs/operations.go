@@ -107,8 +107,12 @@ func (o *operations) begin() opToken {
 }
 
 // over counts an operation that is answered.
-func (o *operations) over(kind opKind, t opToken) {
-	took := time.Since(t.since)
+func (o *operations) over(kind opKind, t opToken) { o.moved(kind, t, nil, 0) }
+
+// moved is over for an operation that moved n bytes, which m counts.
+func (o *operations) moved(kind opKind, t opToken, m *meter, n int) {
+	now := time.Now()
+	took := now.Sub(t.since)
 	k := &o.kinds[kind]
 	k.count.Add(1)
 	k.nanos.Add(int64(took))
@@ -118,13 +122,9 @@ func (o *operations) over(kind opKind, t opToken) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.begun, t.id)
-}
-
-// moved counts n bytes that a program got or gave.
-func (o *operations) moved(m *meter, n int, now time.Time) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	m.add(n, now)
+	if m != nil {
+		m.add(n, now)
+	}
 }
 
 // snapshot tells what was counted so far.

@@ -3,7 +3,6 @@ package smbd
 import (
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"time"
 )
@@ -89,9 +88,6 @@ func defaultPolicy() policy {
 func (o *Options) setDefaults() {
 	if o.Exe == "" {
 		o.Exe = "/proc/self/exe"
-		if exe, err := os.Executable(); err == nil {
-			o.Exe = exe
-		}
 	}
 	if len(o.ExecArgs) == 0 {
 		o.ExecArgs = []string{"smbd-exec"}

@@ -105,10 +105,7 @@ type helper struct {
 func (t *Toucher) start() (*helper, error) {
 	exe := t.o.Exe
 	if exe == "" {
-		var err error
-		if exe, err = os.Executable(); err != nil {
-			return nil, fmt.Errorf("start the helper: %w", err)
-		}
+		exe = "/proc/self/exe"
 	}
 	read, write, err := os.Pipe()
 	if err != nil {

@@ -23,7 +23,7 @@ type undecided struct {
 	head []byte // written so far, shorter than the magic; guarded by FS.mu
 }
 
-// place says where a name belongs.
+// where says what place a name belongs to.
 type where int
 
 const (
@@ -188,6 +188,9 @@ func (f *FS) openLocals() []uint64 {
 
 // forgetLocal forgets what the store has of a path whose file is gone, or new.
 func (f *FS) forgetLocal(path string) {
+	if !f.local.Has(path) {
+		return // as of most files: nobody need look through the open ones
+	}
 	f.mu.Lock()
 	open := f.openLocals()
 	f.mu.Unlock()
@@ -198,6 +201,9 @@ func (f *FS) forgetLocal(path string) {
 
 // moveLocal has what the store has follow a file to its new name.
 func (f *FS) moveLocal(from, to string) {
+	if !f.local.Has(from) && !f.local.Has(to) {
+		return
+	}
 	f.mu.Lock()
 	open := f.openLocals()
 	f.mu.Unlock()

@@ -184,11 +184,7 @@ func (f *FS) createStored(path string, mode uint32, nameless bool) (uint64, erro
 // settle puts an undecided file where it belongs when nobody else will write to
 // it: on the server. It says whether the file is there now.
 func (f *FS) settle(ctx context.Context, n *node, alone bool) (bool, error) {
-	f.mu.Lock()
-	loc := n.loc
-	done := loc == nil || loc.open == nil || alone && n.handles > 1 || n.gone
-	f.mu.Unlock()
-	if done {
+	if loc, due := f.toSettle(n, alone); !due {
 		return loc == nil, nil
 	}
 	f.here.Lock()
@@ -198,14 +194,20 @@ func (f *FS) settle(ctx context.Context, n *node, alone bool) (bool, error) {
 
 // settleLocked is settle with FS.here held.
 func (f *FS) settleLocked(ctx context.Context, n *node, alone bool) (bool, error) {
-	f.mu.Lock()
-	loc := n.loc
-	wait := loc == nil || loc.open == nil || alone && n.handles > 1 || n.gone
-	f.mu.Unlock()
-	if wait {
+	loc, due := f.toSettle(n, alone)
+	if !due {
 		return loc == nil, nil
 	}
 	return true, f.toServer(ctx, n, loc)
+}
+
+// toSettle says whether it is time to decide where a file belongs: with alone,
+// only when no other handle will.
+func (f *FS) toSettle(n *node, alone bool) (loc *local, due bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	loc = n.loc
+	return loc, loc != nil && loc.open != nil && !(alone && n.handles > 1) && !n.gone
 }
 
 // flushLocal is Flush and Fsync of what is here alone. done is false when the file
