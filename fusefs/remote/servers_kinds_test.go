@@ -90,7 +90,7 @@ func kinds() []kind {
 		{
 			name: "ProFTPD mod_sftp", needs: []string{"root", "sshd", "proftpd"}, start: startProFTPD,
 			version: programVersion("proftpd", "-v"),
-			note:    "LSTAT follows links, and READLINK tells an absolute path", followsLinks: true,
+			note:    "mixes up two sessions of one connection, so it is given one, and fast streams use further connections; LSTAT follows links, and READLINK tells an absolute path", followsLinks: true,
 		},
 		{
 			name: "AsyncSSH", needs: []string{"root", "sshd", "asyncssh"}, start: startAsyncSSH,
@@ -126,6 +126,11 @@ func startDropbear(t testing.TB) *served {
 func startProFTPD(t testing.TB) *served {
 	t.Helper()
 	m := newMachine(t)
+	t.Cleanup(func() {
+		if log, err := os.ReadFile(filepath.Join(m.dir, "sftp.log")); t.Failed() && err == nil {
+			t.Logf("SFTPLog:\n%s", log[max(len(log)-8<<10, 0):])
+		}
+	})
 	rfc4716, err := exec.Command("ssh-keygen", "-e", "-f", filepath.Join(m.sshDir, "id_ed25519.pub")).Output()
 	check(t, err)
 	conf := fmt.Sprintf(`

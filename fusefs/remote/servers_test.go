@@ -90,7 +90,12 @@ func (c *contract) route() {
 		SSHDir: c.sshDir,
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			var d net.Dialer
-			return d.DialContext(ctx, network, c.proxy.Addr())
+			conn, err := d.DialContext(ctx, network, c.proxy.Addr())
+			if err == nil {
+				// A long queue here would have what comes after it wait, rather than cut in.
+				err = conn.(*net.TCPConn).SetWriteBuffer(64 << 10)
+			}
+			return conn, err
 		},
 	})
 	check(c.t, err)
@@ -138,6 +143,7 @@ func (c *contract) steps() {
 		{"removed while open", (*contract).removedWhileOpen},
 		{"fsync", (*contract).fsync},
 		{"copy", (*contract).copyOnServer},
+		{"at once", (*contract).atOnce},
 	} {
 		c.t.(*testing.T).Run(s.name, func(t *testing.T) {
 			outer := c.t

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"golang.org/x/crypto/ssh"
@@ -16,6 +17,12 @@ import (
 // where it has no such subsystem. The caller closes the channel; its
 // Close does not wait for the network.
 func (c *Conn) OpenSFTP(ctx context.Context) (io.ReadWriteCloser, error) {
+	if strings.HasPrefix(c.info.ServerVersion, "SSH-2.0-mod_sftp") && !c.alone.CompareAndSwap(false, true) {
+		// ProFTPD puts the requests of all channels together in one buffer: what one
+		// sends between two parts of another's WRITE ends up in that file. See
+		// https://github.com/proftpd/proftpd/issues/1897.
+		return nil, fmt.Errorf("%w: ProFTPD mixes up the sessions of one connection", ErrChannelRefused)
+	}
 	type result struct {
 		ch  *sftpChannel
 		err error

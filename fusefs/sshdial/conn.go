@@ -24,6 +24,7 @@ type Conn struct {
 	done   chan struct{} // closed when the connection has ended
 	info   Info
 	latest atomic.Pointer[sftpChannel] // opened last, for Ping
+	alone  atomic.Bool                 // the one session that ProFTPD bears was asked for
 
 	mu     sync.Mutex     // guards all below
 	err    error          // why it ended; set before done is closed

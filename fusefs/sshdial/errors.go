@@ -14,7 +14,8 @@ var (
 	// ErrNoPerson is what an Asker returns when nobody is there to answer.
 	ErrNoPerson = errors.New("nobody is there to answer")
 	// ErrChannelRefused says that the server opens no further channel on
-	// this connection (MaxSessions). The connection itself is unharmed.
+	// this connection (MaxSessions), or would mix up what two of them carry. The
+	// connection itself is unharmed.
 	ErrChannelRefused = errors.New("server refused the channel")
 	// ErrNoSFTP says that the server has no SFTP subsystem, or not for this
 	// user.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -56,6 +57,27 @@ func listen(t *testing.T, serve func(net.Conn)) *net.TCPAddr {
 // after is called with each connection that has logged in.
 func fakeServer(t *testing.T, config *ssh.ServerConfig, after func(*ssh.ServerConn)) *net.TCPAddr {
 	t.Helper()
+	return fakeServerOf(t, config, after, func(ch ssh.NewChannel) { _ = ch.Reject(ssh.ConnectionFailed, "open failed") })
+}
+
+// sessionServer is a fake server that grants every session, and counts them.
+func sessionServer(t *testing.T, config *ssh.ServerConfig, asked *atomic.Int64) *net.TCPAddr {
+	t.Helper()
+	return fakeServerOf(t, config, nil, func(ch ssh.NewChannel) {
+		asked.Add(1)
+		stream, reqs, err := ch.Accept()
+		if err != nil {
+			return
+		}
+		defer stream.Close()
+		for r := range reqs {
+			_ = r.Reply(true, nil)
+		}
+	})
+}
+
+func fakeServerOf(t *testing.T, config *ssh.ServerConfig, after func(*ssh.ServerConn), open func(ssh.NewChannel)) *net.TCPAddr {
+	t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +97,7 @@ func fakeServer(t *testing.T, config *ssh.ServerConfig, after func(*ssh.ServerCo
 		wg.Go(func() { ssh.DiscardRequests(reqs) })
 		wg.Go(func() {
 			for ch := range chans {
-				_ = ch.Reject(ssh.ConnectionFailed, "open failed")
+				wg.Go(func() { open(ch) })
 			}
 		})
 		if after != nil {
