@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"sshfs-bridge/fusefs/remote"
 	"sshfs-bridge/fusefs/sshdial"
@@ -24,6 +25,12 @@ type dialer struct {
 	mu    sync.Mutex
 	route *sshdial.Route // GUARDED_BY(mu)
 }
+
+// What ssh_config says of a slow way is followed.
+var (
+	_ remote.PatientDialer = (*dialer)(nil)
+	_ remote.PatientConn   = (*sshdial.Conn)(nil)
+)
 
 func newDialer(spec Spec, a *asker, tell func(report), log *slog.Logger) *dialer {
 	d := &dialer{spec: spec, asker: a, tell: tell, log: log}
@@ -81,6 +88,15 @@ func (d *dialer) notes() []string {
 		return nil
 	}
 	return route.Notes
+}
+
+// DialTimeout is the route's ConnectTimeout, 0 while there is no route.
+func (d *dialer) DialTimeout() time.Duration {
+	route, err := d.resolve()
+	if err != nil {
+		return 0
+	}
+	return route.ConnectTimeout
 }
 
 // Dial connects. A person is asked only where interactive is true.

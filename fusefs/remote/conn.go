@@ -24,6 +24,20 @@ type Conn interface {
 	Close() error
 }
 
+// PatientConn is what a Conn may also be: it says how a silent server is borne where
+// the user's configuration does, and 0 where that says nothing.
+type PatientConn interface {
+	// Keepalive gives what Options.KeepaliveInterval means, and how many signs
+	// of life may be missing in a row.
+	Keepalive() (interval time.Duration, count int)
+}
+
+// PatientDialer is what a Dialer may also be: it says how long one attempt may take
+// where the user's configuration does, and 0 where that says nothing.
+type PatientDialer interface {
+	DialTimeout() time.Duration
+}
+
 // Dialer makes connections. The Remote never dials twice at the same time.
 type Dialer interface {
 	// Dial connects and logs in. Only where interactive is true a person may

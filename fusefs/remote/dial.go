@@ -193,12 +193,20 @@ func (r *Remote) dialOnDemandLocked() bool {
 	return began
 }
 
+// dialTimeout bounds an attempt that asks no person.
+func (r *Remote) dialTimeout() time.Duration {
+	if p, ok := r.o.Dialer.(PatientDialer); ok && p.DialTimeout() > 0 {
+		return p.DialTimeout()
+	}
+	return r.o.DialTimeout
+}
+
 // establish makes a link: connection, control channel, a data channel if the
 // server allows one, and a look at the root.
 func (r *Remote) establish(ctx context.Context, interactive bool) (*link, error) {
 	dialCtx, cancel := ctx, context.CancelFunc(func() {})
 	if !interactive {
-		dialCtx, cancel = context.WithTimeoutCause(ctx, r.o.DialTimeout, ErrTimeout)
+		dialCtx, cancel = context.WithTimeoutCause(ctx, r.dialTimeout(), ErrTimeout)
 	}
 	defer cancel()
 	c, err := r.o.Dialer.Dial(dialCtx, interactive)

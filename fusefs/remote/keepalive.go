@@ -10,10 +10,15 @@ var errSilent = errors.New("the server gives no sign of life")
 
 // keepalive ends the connection when the server is silent: asked after
 // KeepaliveInterval of silence (sooner while answers are awaited), and given as
-// much time to answer, twice. Before the link is set up it asks nothing: that has a
+// much time to answer, twice; or as the connection's configuration has it. Before the link is set up it asks nothing: that has a
 // deadline of its own, and a busy server may take longer to start a session.
 func (c *conn) keepalive() {
-	interval := c.link.r.o.KeepaliveInterval
+	interval, count := c.link.r.o.KeepaliveInterval, 2
+	if p, ok := c.Conn.(PatientConn); ok {
+		if i, n := p.Keepalive(); i > 0 && n > 0 {
+			interval, count = i, n
+		}
+	}
 	tick := time.NewTicker(interval / 5)
 	defer tick.Stop()
 	missed := 0
@@ -37,7 +42,7 @@ func (c *conn) keepalive() {
 			missed = 0
 			continue
 		}
-		if missed++; missed >= 2 {
+		if missed++; missed >= count {
 			c.fail(errSilent)
 			return
 		}

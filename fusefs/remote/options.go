@@ -20,7 +20,8 @@ type Options struct {
 	// DataTimeout is how long an operation on an open file waits for progress,
 	// and how long it waits for a lost connection (30 s).
 	DataTimeout time.Duration
-	// DialTimeout bounds one attempt to connect that asks no person (15 s).
+	// DialTimeout bounds one attempt to connect that asks no person (15 s), where the
+	// Dialer (a PatientDialer) does not.
 	DialTimeout time.Duration
 	// LossGrace is how long after a loss operations on paths still wait for the
 	// first attempt to reconnect, before they fail at once (1.5 s and what a
@@ -28,7 +29,7 @@ type Options struct {
 	LossGrace time.Duration
 	// KeepaliveInterval is the silence after which the server is asked for a
 	// sign of life, and the time it has to give one; two missing in a row end
-	// the connection (5 s).
+	// the connection (5 s). A PatientConn's own word comes first.
 	KeepaliveInterval time.Duration
 	// BackoffMin and BackoffMax are the first and the longest pause between
 	// attempts to reconnect, before jitter (250 ms, 30 s). The pause stays

@@ -149,7 +149,7 @@ func (l *link) dialFurther() bool {
 	if enough || l.ctx.Err() != nil {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(l.ctx, r.o.DialTimeout)
+	ctx, cancel := context.WithTimeout(l.ctx, r.dialTimeout())
 	defer cancel()
 	if r.takeDial(ctx) != nil {
 		return false

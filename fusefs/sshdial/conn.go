@@ -23,6 +23,7 @@ type Conn struct {
 	log    *slog.Logger
 	done   chan struct{} // closed when the connection has ended
 	info   Info
+	route  *Route
 	latest atomic.Pointer[sftpChannel] // opened last, for Ping
 	alone  atomic.Bool                 // the one session that ProFTPD bears was asked for
 
@@ -218,6 +219,12 @@ func (c *Conn) Close() error {
 		l.wg.Wait()
 	}
 	return nil
+}
+
+// Keepalive gives ServerAliveInterval and ServerAliveCountMax, 0 where they are not
+// configured.
+func (c *Conn) Keepalive() (interval time.Duration, count int) {
+	return c.route.ServerAliveInterval, c.route.ServerAliveCountMax
 }
 
 // Info describes the connection.

@@ -21,7 +21,7 @@ const clientVersion = "SSH-2.0-sshfs-bridge (symlinks as OpenSSH)"
 // would come again), and anything else is the network's and worth another try
 // later. The caller closes the Conn.
 func (r *Route) Dial(ctx context.Context, asker Asker) (*Conn, error) {
-	c := &Conn{done: make(chan struct{}), log: r.log, remote: r.Host}
+	c := &Conn{done: make(chan struct{}), log: r.log, remote: r.Host, route: r}
 	for i, h := range r.hops {
 		if err := r.dialHop(ctx, c, h, asker); err != nil {
 			_ = c.Close()

@@ -97,6 +97,24 @@ func TestEndlessQuestions(t *testing.T) {
 	wantAuthError(t, err)
 }
 
+func TestServerAlive(t *testing.T) {
+	addr := fakeServer(t, &ssh.ServerConfig{NoClientAuth: true}, nil)
+	for _, want := range []struct {
+		options  []string
+		interval time.Duration
+		count    int
+	}{
+		{nil, 0, 0},
+		{[]string{"ServerAliveInterval=60"}, time.Minute, 3},
+		{[]string{"ServerAliveInterval=20", "ServerAliveCountMax=10"}, 20 * time.Second, 10},
+	} {
+		c := mustDial(t, fakeRoute(t, addr, want.options...), nil)
+		if interval, count := c.Keepalive(); interval != want.interval || count != want.count {
+			t.Errorf("%q: %v, %d times", want.options, interval, count)
+		}
+	}
+}
+
 // TestServerAsks has a server open channels and make requests of its own.
 func TestServerAsks(t *testing.T) {
 	result := make(chan error, 1)
