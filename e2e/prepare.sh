@@ -24,6 +24,7 @@ need systemd-analyze systemd
 need dropbear dropbear-bin
 need tinysshd tinysshd
 need proftpd proftpd-mod-crypto
+/usr/bin/python3 -W ignore -c 'import asyncssh' 2>/dev/null || missing+=(python3-asyncssh)
 
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -48,7 +48,7 @@ var facilities = map[string]func() string{
 	"unshare":         needProgram("unshare", "util-linux"),
 	"systemd-analyze": needProgram("systemd-analyze", "systemd"),
 	"asyncssh": func() string {
-		if err := exec.Command("/usr/bin/python3", "-c", "import asyncssh").Run(); err != nil {
+		if err := exec.Command("/usr/bin/python3", "-W", "ignore", "-c", "import asyncssh").Run(); err != nil {
 			return "no AsyncSSH (apt-get install python3-asyncssh)"
 		}
 		return ""
