@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,4 +85,43 @@ func TestCopy_unsupported(t *testing.T) {
 	}
 	src.Close(t.Context())
 	dst.Close(t.Context())
+}
+
+// TestCopy_handlesAreNotForgotten has the source of two copies read while the
+// connection is lost: it is opened again for all three at the same time, and each
+// handle is closed in the end.
+func TestCopy_handlesAreNotForgotten(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			g := newRig(t, testenv.CountOptions{Delay: 5 * time.Millisecond, Settle: -1}, quick())
+			data := random(1, 1<<20)
+			g.put("src", data)
+			src := g.open("src", forRead)
+			g.server.Break()
+			time.Sleep(time.Second)
+			g.eventually(remote.StateUp)
+			r := g.server.Rounds(func() {
+				var group sync.WaitGroup
+				a, b := g.open("a", forWrite), g.open("b", forWrite)
+				for _, dst := range []*remote.File{a, b} {
+					check(t, src.CopyTo(t.Context(), dst, 0, 0, int64(len(data))))
+				}
+				group.Go(func() {
+					_, err := src.ReadAt(t.Context(), make([]byte, len(data)), 0)
+					check(t, err)
+				})
+				group.Wait()
+				for _, f := range []*remote.File{a, b, src} {
+					_, err := f.Close(t.Context())
+					check(t, err)
+				}
+				time.Sleep(time.Second)
+			})
+			if opened, closed := r.Requests["open"], r.Requests["close"]; opened != closed {
+				t.Fatalf("%d handles were opened, %d closed", opened, closed)
+			}
+			same(t, "a", g.onServer("a"), data)
+			same(t, "b", g.onServer("b"), data)
+		})
+	}
 }

@@ -75,6 +75,12 @@ func (f *File) setLanesLocked(lanes []*lane) {
 	f.room.setCapacity(int64(max(len(lanes), 1)) * laneRoom)
 }
 
+// addLaneLocked adds n to the lanes that are alive. f.mu is held.
+func (f *File) addLaneLocked(n *lane) {
+	live := f.liveLocked()
+	f.setLanesLocked(append(live[:len(live):len(live)], n))
+}
+
 func newLane(ch *channel, h sftp.Handle) *lane {
 	n := &lane{ch: ch, handle: h}
 	ch.handles.Add(1)
@@ -138,8 +144,8 @@ func (f *File) lane(ctx context.Context, first bool, load int64) (*lane, error) 
 				best = leastLoadedLane(live)
 			}
 			best.ch.load.Add(load)
+			best.touch() // before shrink can look
 			f.mu.Unlock()
-			best.touch()
 			return best, nil
 		}
 		if running := f.reopen; running != nil {

@@ -89,14 +89,11 @@ func (f *File) copyDone() {
 // laneOn gives the file's handle on ch, and opens it there where it has none.
 func (f *File) laneOn(ctx context.Context, ch *channel) (*lane, error) {
 	f.mu.Lock()
-	for _, n := range f.liveLocked() {
-		if n.ch == ch {
-			f.mu.Unlock()
-			n.touch()
-			return n, nil
-		}
-	}
+	there := f.onLocked(ch)
 	f.mu.Unlock()
+	if there != nil {
+		return there, nil
+	}
 	path, named := f.r.objects.where(f.object)
 	if !named {
 		return nil, fmt.Errorf("%w: it has no name any more", ErrChanged)
@@ -107,6 +104,21 @@ func (f *File) laneOn(ctx context.Context, ch *channel) (*lane, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.setLanesLocked(append(f.lanes[:len(f.lanes):len(f.lanes)], n))
+	if there = f.onLocked(ch); there != nil { // somebody else was faster
+		n.release()
+		return there, nil
+	}
+	f.addLaneLocked(n)
 	return n, nil
+}
+
+// onLocked gives the file's lane on ch, for use; nil where it has none. f.mu is held.
+func (f *File) onLocked(ch *channel) *lane {
+	for _, n := range f.liveLocked() {
+		if n.ch == ch {
+			n.touch()
+			return n
+		}
+	}
+	return nil
 }

@@ -35,7 +35,7 @@ func (f *File) openAgain(ctx context.Context) error {
 				n.release()
 				return ErrClosed
 			}
-			f.setLanesLocked([]*lane{n})
+			f.addLaneLocked(n) // laneOn may have been first
 			f.mu.Unlock()
 			return nil
 		case errors.Is(err, ErrChanged):
@@ -187,7 +187,7 @@ func (f *File) stripeOn(ctx context.Context, channels []*channel, path string) (
 			f.mu.Lock()
 			ok := !f.closing && f.broken == nil && len(f.liveLocked()) > 0
 			if ok {
-				f.setLanesLocked(append(f.lanes[:len(f.lanes):len(f.lanes)], n))
+				f.addLaneLocked(n)
 			}
 			f.mu.Unlock()
 			if !ok {
