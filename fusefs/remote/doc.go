@@ -42,7 +42,8 @@
 //   - A file is opened again by path, with no flag that changes anything, and only
 //     goes on if type, owner, size and mtime are what they were; while our own
 //     writes are under way, if the size lies between what was acknowledged and
-//     what was sent. SFTP v3 has no inode numbers: a file that was replaced by one
+//     what was sent. What the server refuses to open although it is unchanged is
+//     asked for again until DataTimeout. SFTP v3 has no inode numbers: a file that was replaced by one
 //     that looks the same is taken for it. A file that we removed or replaced ends
 //     with its session.
 //   - Writes are acknowledged, in flight, or held here; never more than WindowBytes

@@ -11,9 +11,11 @@ import (
 
 // openAgain opens the file after its channels were lost: by path, without any
 // of the flags that change something, and only if what is there can be the same
-// file. It waits for the connection as fileLink does. An error that is
-// ErrChanged is for good.
+// file. It waits for the connection as fileLink does, and as long for a server that
+// will not open a file which is there unchanged. An error that is ErrChanged is for
+// good.
 func (f *File) openAgain(ctx context.Context) error {
+	var refused time.Time // since when
 	for hostile := 0; ; {
 		l, err := f.r.fileLink(ctx)
 		if err != nil {
@@ -40,8 +42,18 @@ func (f *File) openAgain(ctx context.Context) error {
 			return nil
 		case errors.Is(err, ErrChanged):
 			return f.breakWith(err)
-		case isStatus(err):
+		case isNotExist(err):
 			return f.breakWith(fmt.Errorf("%w: %q: %s", ErrChanged, path, err.Error()))
+		case isStatus(err):
+			if refused.IsZero() {
+				refused = time.Now()
+			}
+			if time.Since(refused) >= f.r.o.DataTimeout {
+				return fmt.Errorf("%w: open %q again: %s", ErrTimeout, path, err.Error())
+			}
+			if err := sleep(ctx, reopenPause); err != nil {
+				return err
+			}
 		case errors.Is(err, sftp.ErrProtocol):
 			if hostile++; hostile > maxHostile {
 				return linkDown(err)
@@ -54,6 +66,10 @@ func (f *File) openAgain(ctx context.Context) error {
 		}
 	}
 }
+
+// reopenPause is the time between two attempts to open a file that the server
+// refuses to open again.
+const reopenPause = time.Second
 
 // breakWith makes err the end of the file.
 func (f *File) breakWith(err error) error {
@@ -84,6 +100,8 @@ func (f *File) openLane(ctx context.Context, ch *channel, path string, further b
 	if err != nil {
 		if further {
 			statCall.Abandon()
+		} else if isStatus(err) {
+			err = f.refused(ctx, ch, path, then, err)
 		}
 		return nil, causeOf(ctx, err)
 	}
@@ -101,6 +119,19 @@ func (f *File) openLane(ctx context.Context, ch *channel, path string, further b
 		return nil, causeOf(ctx, err)
 	}
 	return newLane(ch, h), nil
+}
+
+// refused looks for the reason why the server did not open the file again, which
+// it told with err: ErrChanged where it has another file now, or none.
+func (f *File) refused(ctx context.Context, ch *channel, path string, then seen, err error) error {
+	a, lookErr := ch.client.Stat(ctx, path)
+	switch {
+	case lookErr == nil && !f.r.objects.matches(f.object, a, then):
+		return fmt.Errorf("%w: %q", ErrChanged, path)
+	case lookErr != nil && (!isStatus(lookErr) || isNotExist(lookErr)):
+		return lookErr
+	}
+	return err
 }
 
 // causeOf gives the reason for which ctx ended in the place of err, where that is
