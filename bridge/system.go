@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"sshfs-bridge/bridge/api"
@@ -91,7 +90,7 @@ func (r *realSystem) release(m Mount) error {
 func (r *realSystem) start(ctx context.Context, m Mount, dev *os.File, interactive bool, onEvent func(worker.Event)) (mountWorker, error) {
 	c := r.s.Config()
 	spec := worker.Spec{
-		Mount: resolveSpec(m.MountSpec, &c), SSHDir: c.SSHDir, AgentSocket: c.AgentSocket,
+		Mount: resolveSpec(m.MountSpec, &c), Shown: c.shows(m.MountSpec), SSHDir: c.SSHDir, AgentSocket: c.AgentSocket,
 		AcceptedHostKeys: r.s.keys.lines(), LogLevel: c.LogLevel, CacheBytes: r.s.cachePart(),
 		Interactive: interactive,
 	}
@@ -115,6 +114,12 @@ func (r *realSystem) start(ctx context.Context, m Mount, dev *os.File, interacti
 	return p, nil
 }
 
+// shows says that smbd shows the mount to its clients: as a share of its own, or
+// upon the hub.
+func (c *Config) shows(m api.MountSpec) bool {
+	return m.Mountpoint == "" || within(m.Mountpoint, c.Hub)
+}
+
 // resolveSpec fills in what the mount leaves to the supervisor's settings.
 func resolveSpec(m api.MountSpec, c *Config) api.MountSpec {
 	if !m.RemoteIDs {
@@ -126,7 +131,7 @@ func resolveSpec(m api.MountSpec, c *Config) api.MountSpec {
 	}
 	if m.MacFiles == "" {
 		m.MacFiles = api.MacFilesServer
-		if m.Mountpoint == "" || m.Mountpoint == c.Hub || strings.HasPrefix(m.Mountpoint, c.Hub+"/") {
+		if c.shows(m) {
 			m.MacFiles = api.MacFilesLocal
 		}
 	}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -109,6 +110,34 @@ func TestSshfsOverTheHub(t *testing.T) {
 	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
 	writeFile(t, filepath.Join(sshd.Home, "hello"), "there")
 	b := startBridge(t, bridgeOptions{SSHDir: sshd.SSHDir})
+	deleteTheFolder := func(options string, env []string) {
+		precious := linkTree(t, sshd.Home)
+		if _, stderr, code := testenv.Run(t, env, append([]string{binary, "sshfs", "-o", options}, sshfsArgs(sshd, b.Hub)...)...); code != 0 {
+			t.Fatalf("sshfs -o %s: exit %d\n%s", options, code, stderr)
+		}
+		for _, doomed := range []string{"doomed", "shortcut"} {
+			b.smbclient("SSHFS Share", "deltree "+doomed)
+		}
+		if got := tree(t, filepath.Join(sshd.Home, "precious")); !maps.Equal(got, precious) {
+			t.Errorf("-o %s: deleting a folder on the share leaves, of what links lead to, %q", options, got)
+		}
+		// smbclient gives up at what is refused below a link that is shown as a folder.
+		if _, err := os.Stat(filepath.Join(sshd.Home, "doomed", "own")); err == nil && options != "follow_symlinks" {
+			t.Errorf("-o %s: the folder's own file is still there", options)
+		}
+		if _, stderr, code := testenv.Run(t, env, binary, "fusermount", "-u", b.Hub); code != 0 {
+			t.Fatalf("fusermount: exit %d\n%s", code, stderr)
+		}
+		for _, dir := range []string{"doomed", "precious", "shortcut"} {
+			if err := os.RemoveAll(filepath.Join(sshd.Home, dir)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, options := range []string{"contain_symlinks", "no_contain_symlinks", "follow_symlinks"} {
+		deleteTheFolder(options, b.env)
+	}
+	deleteTheFolder("no_contain_symlinks", alone(t))
 	b.ok(append([]string{"sshfs"}, sshfsArgs(sshd, b.Hub)...)...)
 	if out := b.ok("list"); !strings.Contains(out, b.Hub) {
 		t.Errorf("list does not show it:\n%s", out)

@@ -65,7 +65,7 @@ func trials() []trial {
 		one("aio write size", "0", "Default (1), as above."),
 		one("use sendfile", "yes", "No: a read that waits inside sendfile holds up everything else of that Mac."),
 		one("dfree cache time", "0", "30 s: a Mac asks all the time."),
-		one("follow symlinks", "no", "Yes: the mount shows none, and the check that comes with no costs questions."),
+		one("follow symlinks", "no", "Yes, but for the hub: mounts show none."),
 		one("hide dot files", "no", "Default (yes)."),
 		one("nt acl support", "no", "Default (yes)."),
 		one("dos filetimes", "no", "Default (yes)."),

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/hirochachacha/go-smb2"
+
+	"sshfs-bridge/fusefs/vfs"
 )
 
 // xsym is the file by which a Mac writes a symbolic link, and reads one.
@@ -37,6 +39,9 @@ func linkTree(t testing.TB, home string) (precious map[string]string) {
 		if err := os.Symlink(target, filepath.Join(home, "doomed", name)); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.Symlink("precious", filepath.Join(home, "shortcut")); err != nil { // contained
+		t.Fatal(err)
 	}
 	return tree(t, filepath.Join(home, "precious"))
 }
@@ -147,39 +152,46 @@ func linksForAMac(t *testing.T, b *bridge, home string) {
 }
 
 // recursiveDelete: what links lead to survives, whichever way links are shown and
-// whoever deletes.
+// whoever deletes, and what can go is gone: below a link that is shown as a folder
+// everything is refused, at which smbclient gives up.
 func recursiveDelete(t *testing.T, b *bridge, homes string) {
-	for _, mode := range []string{"xsym", "resolve", "contained", "follow"} {
+	for _, mode := range vfs.SymlinkModes() {
 		for _, who := range []string{"go-smb2", "smbclient"} {
-			home := filepath.Join(homes, mode)
+			home := filepath.Join(homes, string(mode))
 			precious := linkTree(t, home)
-			b.ok("refresh", mode)
+			b.ok("refresh", string(mode))
 			var said string
-			if who == "go-smb2" {
-				said = fmt.Sprint(removeTree(b.share(mode), "doomed"))
-			} else {
-				said, _ = b.smbclient(mode, "deltree doomed")
+			for _, doomed := range []string{"doomed", "shortcut"} {
+				if who == "go-smb2" {
+					said += fmt.Sprintln(removeTree(b.share(string(mode)), doomed))
+				} else {
+					out, _ := b.smbclient(string(mode), "deltree "+doomed)
+					said += out
+				}
 			}
 			if got := tree(t, filepath.Join(home, "precious")); !maps.Equal(got, precious) {
 				t.Errorf("%s, %s: what the links lead to is now %q, was %q", mode, who, got, precious)
 			}
-			_, err := os.Stat(filepath.Join(home, "doomed"))
-			if mode == "xsym" && err == nil {
-				t.Errorf("%s: %s could not delete the folder: %s; left: %q", mode, who, said, tree(t, filepath.Join(home, "doomed")))
+			left := tree(t, home)
+			shown := mode == vfs.SymlinksResolve || mode == vfs.SymlinksFollow // as folders
+			if _, there := left["doomed/own"]; there && !(shown && who == "smbclient") {
+				t.Errorf("%s: %s could not delete a file of the folder's own: %s; left: %q", mode, who, said, left)
 			}
-			if err := os.RemoveAll(filepath.Join(home, "doomed")); err != nil {
-				t.Fatal(err)
+			if _, there := left["doomed/"]; there && !shown {
+				t.Errorf("%s: %s could not delete the folder: %s; left: %q", mode, who, said, left)
 			}
-			if err := os.RemoveAll(filepath.Join(home, "precious")); err != nil {
-				t.Fatal(err)
+			for _, dir := range []string{"doomed", "precious", "shortcut"} {
+				if err := os.RemoveAll(filepath.Join(home, dir)); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	}
 }
 
 // resolvedLinks: with `symlinks: resolve` a link shows what it leads to inside the
-// tree, nothing below it can be removed through it, and one that leads out shows
-// nothing of this machine.
+// tree, nothing below it can be removed through it, and one that leads elsewhere is
+// what a Mac reads as a link.
 func resolvedLinks(t *testing.T, b *bridge, home string) {
 	ownedBy(t, filepath.Join(home, "dir"), "root")
 	ownedBy(t, filepath.Join(home, "dir/sub"), "root")
@@ -206,7 +218,12 @@ func resolvedLinks(t *testing.T, b *bridge, home string) {
 				t.Errorf("%s: %s has %q, %v", client, dir, names, err)
 			}
 		}
-		for _, path := range []string{"out/passwd", "passwd", "up/etc/passwd", "loop", "loop/x", "mutual", "dangling", "dir/self/dir/self/passwd"} {
+		for path, target := range map[string]string{"out": "/etc", "passwd": "/etc/passwd", "loop": "loop", "mutual": "mutual2", "dangling": "nowhere"} {
+			if got, err := c.read(path); err != nil || got != xsym(target) {
+				t.Errorf("%s: %s, which leads nowhere in here: %q, %v", client, path, got, err)
+			}
+		}
+		for _, path := range []string{"out/passwd", "up/etc/passwd", "loop/x", "dir/self/dir/self/passwd"} {
 			if got, err := c.read(path); err == nil {
 				t.Errorf("%s reads %s: %q", client, path, got)
 			}

@@ -36,7 +36,8 @@ func (c Config) accessSettings(s Share) []setting {
 		setting{"inherit permissions", "yes", "New files get their folder's read and write bits, new folders its mode: what is private on the server stays so. With masks " +
 			"instead, smbd makes each new file writable for everybody, by a chmod that passes over the server's umask.", measured},
 		setting{"wide links", "no", "A link on the remote must not lead out of the share.", "CVE-2021-44141 and its kind"},
-		setting{"follow symlinks", "yes", "The mount decides what a link looks like, and shows smbd none that leads out; \"no\" has each path checked once more.", measured},
+		setting{"follow symlinks", yesNo(s.Name != HubName), "Mounts show smbd no links, so that deleting a folder never empties what one leads to. \"no\" on the hub: sshfs may have mounted upon it " +
+			"without asking the supervisor.", ours},
 	)
 }
 

@@ -220,7 +220,7 @@ func filesystemOptions(spec Spec, logger *slog.Logger) (fusefs.Options, error) {
 		LocalNames: spec.Mount.MacFiles == api.MacFilesLocal,
 		MaxOpen:    spec.Mount.MaxOpenFiles, MaxNodes: spec.Mount.MaxNames,
 	}}
-	if spec.Mount.Mountpoint == "" { // a share, however it shows links
+	if spec.Shown {
 		o.SMBNames, o.KeepTargets = true, true
 	}
 	if !spec.Mount.RemoteIDs {

@@ -11,6 +11,8 @@ import (
 type Spec struct {
 	// Mount is the mount, resolved: UID and GID are set unless RemoteIDs.
 	Mount api.MountSpec `json:"mount"`
+	// Shown says that smbd shows the mount to its clients.
+	Shown bool `json:"shown,omitempty"`
 	// SSHDir is what "~/.ssh" means and HomeDir what "~" else means.
 	SSHDir  string `json:"ssh_dir"`
 	HomeDir string `json:"home_dir"`

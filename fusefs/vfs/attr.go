@@ -78,7 +78,7 @@ func (f *FS) attrOf(n *node) Attr {
 	case n.dir != nil:
 		a.Mode = modeDir | a.Mode&modePerm
 		a.Size = 4096
-	case n.attr.Mode&modeType == modeLink && f.opts.Symlinks == SymlinksXSym:
+	case n.attr.Mode&modeType == modeLink && f.linksAreFiles():
 		a.Mode, a.Size = modeRegular|0o644, xsymSize
 	}
 	if f.opts.UID != nil {

@@ -130,6 +130,33 @@ func TestHostileLinks(t *testing.T) {
 	}
 }
 
+// Who must not meet a link sees none, in whatever mode: it is a file, or what it leads to.
+func TestKeepTargets(t *testing.T) {
+	for _, mode := range SymlinkModes() {
+		g := newRig(t, Options{Symlinks: mode, KeepTargets: true}, testenv.CountOptions{})
+		g.file("dir/file", "content")
+		for name, target := range map[string]string{"inside": "dir", "absolute": g.dir + "/dir", "dangling": "nowhere", "loop": "loop"} {
+			g.must(os.Symlink(target, filepath.Join(g.dir, name)))
+		}
+		for _, name := range []string{"inside", "absolute", "dangling", "loop"} {
+			n, err := g.Lookup(g.ctx, g.root, name)
+			g.must(err)
+			want := uint32(modeRegular)
+			if name != "dangling" && name != "loop" && (mode == SymlinksResolve || mode == SymlinksFollow) {
+				want = modeDir
+			}
+			if n.Attr.Mode&modeType != want {
+				t.Errorf("%s: %s is shown as %o", mode, name, n.Attr.Mode)
+			}
+		}
+		if got := g.read(g.lookup(g.root, "dangling")); got != string(encodeXSym("nowhere")) {
+			t.Errorf("%s: read %q", mode, got)
+		}
+		g.must(g.Unlink(g.ctx, g.root, "dangling"))
+		g.missing("dangling")
+	}
+}
+
 // SymlinksFollow shows what the server finds behind a link, wherever that is, and
 // removes links, never what they lead to.
 func TestFollowedLinks(t *testing.T) {

@@ -100,9 +100,12 @@ type Options struct {
 	// SMBNames shows names that SMB cannot carry, or that a Mac would take for
 	// one another, in a form that it can; it follows from SymlinksXSym.
 	SMBNames bool
-	// KeepTargets refuses to remove or rename what is reached through a link that
-	// SymlinksFollow shows as a directory, as SymlinksResolve always does: who
-	// deletes a folder with such a link in it would empty what it leads to.
+	// KeepTargets is for a user such as smbd, who follows links by himself and
+	// deletes folders with all that is in them: nobody gets to see a link, so that
+	// no delete reaches what one leads to. What SymlinksResolve and SymlinksFollow
+	// do not show as something else is the file of SymlinksXSym, as every link is in
+	// the other modes, and below a link that SymlinksFollow shows as a directory
+	// nothing can be removed or renamed, as is always so with SymlinksResolve.
 	KeepTargets bool
 	// CacheBytes bounds the file data in memory (128 MiB).
 	CacheBytes int64
@@ -160,6 +163,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Symlinks == "" {
 		o.Symlinks = SymlinksContained
+	}
+	if o.KeepTargets && o.Symlinks != SymlinksResolve && o.Symlinks != SymlinksFollow {
+		o.Symlinks = SymlinksXSym
 	}
 	if o.Symlinks == SymlinksXSym {
 		o.SMBNames = true

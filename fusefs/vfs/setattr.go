@@ -180,7 +180,7 @@ func (f *FS) setstat(ctx context.Context, n *node, fh uint64, a Attrs) error {
 		f.mu.Lock()
 		f.putFile(rf)
 		f.mu.Unlock()
-	case link && f.opts.Symlinks != SymlinksXSym:
+	case link && !f.linksAreFiles():
 		err = f.r.Lsetstat(ctx, path, a)
 	case link:
 		// A link that is shown as a file keeps its times to itself where the server

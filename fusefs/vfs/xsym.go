@@ -72,9 +72,12 @@ type Rooted interface {
 	RealRoot() string
 }
 
+// linksAreFiles says that what is a link to this filesystem is a file to its users.
+func (f *FS) linksAreFiles() bool { return f.opts.Symlinks == SymlinksXSym || f.opts.KeepTargets }
+
 // openLink opens a link that is shown as a file.
 func (f *FS) openLink(ctx context.Context, n *node, flags uint32) (Opened, error) {
-	if f.opts.Symlinks != SymlinksXSym {
+	if !f.linksAreFiles() {
 		return Opened{}, syscall.ELOOP
 	}
 	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
