@@ -292,45 +292,6 @@ func TestFault_loginAndHostKeyRefused(t *testing.T) {
 	}
 }
 
-func TestFault_thousandOperationsInFlight(t *testing.T) {
-	g := newRig(t, testenv.CountOptions{Delay: 5 * time.Millisecond, Settle: -1}, quick())
-	g.put("f", random(6, 1<<20))
-	f := g.open("f", forRead)
-	var wg sync.WaitGroup
-	var fine atomic.Int64
-	for i := range 1000 {
-		wg.Go(func() {
-			var err error
-			switch i % 4 {
-			case 0:
-				_, err = g.Lstat(t.Context(), "f")
-			case 1:
-				_, err = f.ReadAt(t.Context(), make([]byte, 100), int64(i))
-			case 2:
-				err = g.Mkdir(t.Context(), fmt.Sprint("d", i), 0o755)
-			case 3:
-				_, err = g.ReadDir(t.Context(), "")
-			}
-			switch {
-			case err == nil:
-				fine.Add(1)
-			case isAnswer(err):
-				t.Errorf("operation %d: %v", i, err)
-			default:
-				t.Logf("operation %d: %v", i, err)
-			}
-		})
-	}
-	time.Sleep(3 * time.Millisecond)
-	g.server.Break()
-	wg.Wait()
-	if fine.Load() < 900 {
-		t.Errorf("only %d operations of 1000 came through", fine.Load())
-	}
-	g.eventually(remote.StateUp)
-	f.Close(t.Context())
-}
-
 func TestFault_fileChangedWhileTheLinkWasDown(t *testing.T) {
 	old := random(7, 1<<20)
 	changes := map[string]func(t *testing.T, path string){
