@@ -85,31 +85,3 @@ func TestRates_areKept(t *testing.T) {
 		}
 	})
 }
-
-func TestFlush_whileTheLinkIsDownFailsInTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := quick()
-		o.DataTimeout = time.Second
-		g := newRig(t, testenv.CountOptions{}, o)
-		f := g.open("f", forWrite)
-		g.dialer.setRefuse(errors.New("no route"))
-		g.server.Break()
-		g.eventually(remote.StateDegraded)
-		check(t, f.WriteAt(t.Context(), []byte("x"), 0))
-		start := time.Now()
-		if _, err := f.Flush(t.Context()); !errors.Is(err, remote.ErrLinkDown) {
-			t.Errorf("flush: %v", err)
-		}
-		if d := time.Since(start); d < 500*time.Millisecond || d > 5*time.Second {
-			t.Errorf("it took %v", d)
-		}
-		// The failure was told; the file itself goes on when the link is back.
-		g.dialer.setRefuse(nil)
-		g.eventually(remote.StateUp)
-		check(t, f.WriteAt(t.Context(), []byte("later"), 0))
-		if _, err := f.Close(t.Context()); err != nil {
-			t.Errorf("close: %v", err)
-		}
-		same(t, "on the server", g.onServer("f"), []byte("later"))
-	})
-}
