@@ -29,6 +29,7 @@ type rig struct {
 
 	mu     sync.Mutex
 	states []remote.State
+	asked  int // how often the test connected with a person there
 }
 
 // rigDialer dials a counting server, and refuses on demand.
@@ -38,12 +39,16 @@ type rigDialer struct {
 	mu     sync.Mutex
 	refuse error
 	dials  int
+	asking int // of dials: a person may have been asked
 	conns  []*testenv.CountConn
 }
 
-func (d *rigDialer) Dial(ctx context.Context, _ bool) (remote.Conn, error) {
+func (d *rigDialer) Dial(ctx context.Context, interactive bool) (remote.Conn, error) {
 	d.mu.Lock()
 	d.dials++
+	if interactive {
+		d.asking++
+	}
 	refuse := d.refuse
 	d.mu.Unlock()
 	if refuse != nil {
@@ -69,6 +74,29 @@ func (d *rigDialer) count() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.dials
+}
+
+// Connect is the Remote's, and notes that a person was there to be asked.
+func (g *rig) Connect(ctx context.Context, interactive bool) error {
+	if interactive {
+		g.mu.Lock()
+		g.asked++
+		g.mu.Unlock()
+	}
+	return g.Remote.Connect(ctx, interactive)
+}
+
+// nobodyElseIsAsked: a person is asked when the test says that there is one, and
+// never by a redial, a further connection or a dial on demand.
+func (g *rig) nobodyElseIsAsked() {
+	g.mu.Lock()
+	asked := g.asked
+	g.mu.Unlock()
+	g.dialer.mu.Lock()
+	defer g.dialer.mu.Unlock()
+	if g.dialer.asking > asked {
+		g.t.Errorf("%d dials of %d might have asked a person, who was there for %d", g.dialer.asking, g.dialer.dials, asked)
+	}
 }
 
 type rigConn struct{ *testenv.CountConn }
@@ -124,6 +152,7 @@ func unconnectedBy(t testing.TB, so testenv.CountOptions, o remote.Options, dial
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		g.Close(ctx)
+		g.nobodyElseIsAsked()
 	})
 	return g
 }
