@@ -10,6 +10,8 @@ need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || missing+=("
 need gcc gcc
 need sshd openssh-server
 need smbd samba
+# Debian 12 has fruit and the streams modules in a package of their own.
+compgen -G '/usr/lib/*/samba/vfs/streams_xattr.so' >/dev/null || missing+=(samba-vfs-modules)
 need smbclient smbclient
 need smbtorture samba-testsuite
 need sshfs sshfs

@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"crypto/rand"
 	"slices"
 	"strings"
 )
@@ -16,6 +17,10 @@ type MacFile struct {
 	// outlives the connection.
 	Lease   uint32
 	Durable bool
+
+	path       string
+	asked      MacOpen
+	lease, key [16]byte // the lease's key and the GUID by which a durable handle is claimed
 }
 
 // What a lease allows a client to keep.
@@ -73,14 +78,37 @@ const (
 	shareAll     = 7
 	leaseOplock  = 0xff
 	optDirectory = 1
-	leaseKey     = "this lease's key"
-	createGUID   = "this open's GUID"
 )
 
 // Open opens what path names below the share, with "/" between the names. The
 // first one asks for Apple's extension.
 func (c *MacSMB) Open(path string, o MacOpen) (*MacFile, error) {
-	name := utf16le(pathSMB(path))
+	f := &MacFile{c: c, path: path, asked: o}
+	_, _ = rand.Read(f.lease[:]) // crypto/rand never fails
+	_, _ = rand.Read(f.key[:])
+	return f, f.create(createContext{"DH2Q", append(make([]byte, 16), f.key[:]...)})
+}
+
+// Reclaim takes a durable handle up again after the connection that had it was
+// lost, over another one to the same share. smbd wants no other context beside it, so
+// Apple's extension is negotiated before, by an open of the share itself.
+func (f *MacFile) Reclaim(c *MacSMB) error {
+	root, err := c.Open("", MacOpen{Create: OpenExisting, Directory: true})
+	if err != nil {
+		return err
+	}
+	if err := root.Close(); err != nil {
+		return err
+	}
+	f.c = c
+	d := append(slices.Clone(f.id[:]), f.key[:]...)
+	return f.create(createContext{"DH2C", append(d, 0, 0, 0, 0)})
+}
+
+// create is the request of an open; durable goes with it where it is wanted.
+func (f *MacFile) create(durable createContext) error {
+	c, o := f.c, f.asked
+	name := utf16le(pathSMB(f.path))
 	var contexts []createContext
 	if !c.asked {
 		c.asked = true
@@ -91,12 +119,11 @@ func (c *MacSMB) Open(path string, o MacOpen) (*MacFile, error) {
 	oplock := byte(0)
 	if o.Lease {
 		oplock = leaseOplock
-		d := append([]byte(leaseKey), 0, 0, 0, 0)
-		le.PutUint32(d[16:], LeaseRead|LeaseHandle|LeaseWrite)
+		d := le.AppendUint32(slices.Clone(f.lease[:]), LeaseRead|LeaseHandle|LeaseWrite)
 		contexts = append(contexts, createContext{"RqLs", append(d, make([]byte, 12)...)})
 	}
 	if o.Durable {
-		contexts = append(contexts, createContext{"DH2Q", append(make([]byte, 16), createGUID...)})
+		contexts = append(contexts, durable)
 	}
 	access, options := o.Access, o.Options
 	if access == 0 {
@@ -130,15 +157,15 @@ func (c *MacSMB) Open(path string, o MacOpen) (*MacFile, error) {
 	}
 	in, err := c.roundTrip(commandCreate, b)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	f := &MacFile{c: c, Size: le.Uint64(in[48:])}
+	f.Size = le.Uint64(in[48:])
 	copy(f.id[:], in[64:])
 	off, n := le.Uint32(in[80:]), le.Uint32(in[84:])
 	if n > 0 {
 		f.contexts(in[off-smbHeader : off-smbHeader+n])
 	}
-	return f, nil
+	return nil
 }
 
 func pathSMB(path string) string { return strings.ReplaceAll(path, "/", `\`) }
