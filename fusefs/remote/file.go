@@ -51,7 +51,7 @@ type File struct {
 	attrs    Attrs
 	closing  bool
 	closed   bool
-	copies   int // that read from this file and are not done
+	holds    int // who uses the handles: they are not closed before
 }
 
 // lane is a file's handle on one channel.
@@ -184,6 +184,26 @@ func leastLoadedLane(lanes []*lane) *lane {
 	return best
 }
 
+// hold keeps the file's handles open until release: once a CLOSE is sent, a server
+// gives the number to the next file that is opened.
+func (f *File) hold() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closing || f.closed {
+		return ErrClosed
+	}
+	f.holds++
+	return nil
+}
+
+// release ends a hold, and closes the file when that was all it waited for.
+func (f *File) release() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.holds--
+	f.kickLocked()
+}
+
 // shrink closes the handles on further channels that were not used since t.
 func (f *File) shrink(t time.Time) {
 	f.mu.Lock()
@@ -205,6 +225,10 @@ func (f *File) shrink(t time.Time) {
 // Stat gives the file's attributes as the server has them after what was sent so
 // far. Flush first to count what is queued.
 func (f *File) Stat(ctx context.Context) (Attrs, error) {
+	if err := f.hold(); err != nil {
+		return Attrs{}, err
+	}
+	defer f.release()
 	ctx, cancel := context.WithTimeoutCause(ctx, f.r.o.PathTimeout, ErrTimeout)
 	defer cancel()
 	for {

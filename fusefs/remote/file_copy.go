@@ -28,9 +28,10 @@ func (f *File) CopyTo(ctx context.Context, dst *File, srcOff, dstOff, n int64) e
 	}
 	for n > 0 {
 		size := min(n, copyPiece)
-		if err := f.holdForCopy(); err != nil {
+		if err := f.hold(); err != nil {
 			return err
 		}
+		f.object.copied.Add(1)
 		if err := dst.queueCopy(f, srcOff, dstOff, size); err != nil {
 			f.copyDone()
 			return err
@@ -57,26 +58,12 @@ func (f *File) queueCopy(src *File, srcOff, dstOff, n int64) error {
 	return nil
 }
 
-// holdForCopy keeps the file open until copyDone.
-func (f *File) holdForCopy() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closing || f.closed {
-		return ErrClosed
-	}
-	f.copies++
-	f.object.copied.Add(1)
-	return nil
-}
-
-// copyDone ends a hold, and closes the file when that was all it waited for.
+// copyDone ends the hold of one copy, and starts the changes of the source that
+// waited for it: it looks like none before they are looked at.
 func (f *File) copyDone() {
-	f.mu.Lock()
-	f.copies--
-	f.signalLocked()
-	f.kickLocked()
-	f.mu.Unlock()
-	if f.object.copied.Add(-1) > 0 {
+	last := f.object.copied.Add(-1) == 0
+	f.release()
+	if !last {
 		return
 	}
 	for _, g := range f.r.objects.siblings(f) {

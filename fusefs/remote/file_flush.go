@@ -40,7 +40,7 @@ func (f *File) Sync(ctx context.Context) error {
 }
 
 // Close is Flush, and the end of the file: all in one flight. A file that has
-// nothing queued is closed without waiting. Close ends the file whatever it
+// nothing queued is closed without waiting; what reads from it still may. Close ends the file whatever it
 // returns; when ctx ends first, what is queued is still sent.
 func (f *File) Close(ctx context.Context) (Attrs, error) {
 	f.mu.Lock()
@@ -50,7 +50,7 @@ func (f *File) Close(ctx context.Context) (Attrs, error) {
 	}
 	f.closing = true
 	clean := f.cleanLocked()
-	if clean && f.copies == 0 {
+	if clean && f.holds == 0 {
 		defer f.mu.Unlock()
 		err := f.takeErrLocked()
 		f.finishLocked()
@@ -62,7 +62,7 @@ func (f *File) Close(ctx context.Context) (Attrs, error) {
 	}
 	end := &op{kind: opClose, done: make(chan struct{})}
 	f.addLocked(end)
-	if clean { // a source: it is closed when the copies are done
+	if clean { // it is closed when those who use it are done
 		defer f.mu.Unlock()
 		return f.attrs, f.takeErrLocked()
 	}

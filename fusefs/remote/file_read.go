@@ -32,6 +32,10 @@ func (f *File) ReadAt(ctx context.Context, buf []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("read at %d: %w", off, errors.ErrUnsupported)
 	}
+	if err := f.hold(); err != nil {
+		return 0, err
+	}
+	defer f.release()
 	if err := f.r.objects.waitWritten(ctx, f, off); err != nil {
 		return 0, err
 	}

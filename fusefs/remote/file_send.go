@@ -130,8 +130,8 @@ func (f *File) nextLocked() *op {
 		return nil
 	}
 	o := f.queue[0]
-	if o.kind == opClose && f.copies > 0 {
-		return nil // others copy from this file
+	if o.kind == opClose && f.holds > 0 {
+		return nil // others use the handles
 	}
 	if o.changes() && o.kind != opCopy && f.object.copied.Load() > 0 {
 		return nil // a copy that was queued earlier shall not see it
