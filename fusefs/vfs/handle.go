@@ -45,8 +45,16 @@ type readFile struct {
 	file File
 	path string // where it was opened
 	refs int    // guarded by FS.mu
-	// w is set when the file is a writer's.
+	// w is set when the file is a writer's, to which it holds a reference; n is the
+	// node then.
 	w *writer
+	n *node
+}
+
+// readWith makes a read file of a node's writer. FS.mu is held.
+func readWith(n *node, w *writer) *readFile {
+	w.refs++
+	return &readFile{file: w.file, path: w.path, refs: 1, w: w, n: n}
 }
 
 // writer is the one remote file through which a node is written.
@@ -169,6 +177,7 @@ func (f *FS) putFile(rf *readFile) {
 		return
 	}
 	if rf.w != nil {
+		f.putWriter(rf.n, rf.w)
 		return
 	}
 	f.closeFile(rf.file)

@@ -87,7 +87,7 @@ func (f *FS) openRead(ctx context.Context, n *node, flags uint32) (Opened, error
 		}
 		h := f.newHandle(n, flags)
 		n.file.readers++
-		h.rf = &readFile{file: w.file, path: w.path, refs: 1, w: w}
+		h.rf = readWith(n, w)
 		h.w = w // kept for its reference; canWrite guards writes
 		o.FH = h.fh
 		return o, nil
@@ -252,7 +252,7 @@ func (f *FS) giveWriter(h *handle, w *writer) {
 	if h.canRead() {
 		h.n.file.readers++
 		if w.read {
-			h.rf = &readFile{file: w.file, path: w.path, refs: 1, w: w}
+			h.rf = readWith(h.n, w)
 		}
 	}
 }
