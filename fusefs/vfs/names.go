@@ -14,6 +14,8 @@ import (
 // Mac can carry it:
 //
 //   - a byte that is not UTF-8 is %XX (XX from 80 to FF, upper case);
+//   - U+F001 to U+F027 are shown as their bytes, in the same way: smbd has them stand
+//     for what SMB cannot carry, and would not find them again;
 //   - a space or dot at the end is U+F028 or U+F029, as Macs write them;
 //   - a % that would be taken for one of ours is %25.
 //
@@ -23,6 +25,10 @@ type names struct{ smb bool }
 const (
 	shownSpace = "\uf028"
 	shownDot   = "\uf029"
+
+	// Between these smbd (catia) writes a colon and its like to a client, and reads
+	// them back from one.
+	firstStand, lastStand = '\uf001', '\uf027'
 )
 
 // show gives the name under which a remote name is shown.
@@ -34,8 +40,8 @@ func (m names) show(name string) string {
 	for i := 0; i < len(name); {
 		r, size := utf8.DecodeRuneInString(name[i:])
 		switch {
-		case r == utf8.RuneError && size == 1:
-			b.WriteString(hexByte(name[i]))
+		case r == utf8.RuneError && size == 1, r >= firstStand && r <= lastStand:
+			writeHex(&b, name[i:i+size])
 		case name[i] == '%' && i+2 < len(name) && isOurs(name[i+1:i+3]):
 			b.WriteString("%25")
 		default:
@@ -49,9 +55,7 @@ func (m names) show(name string) string {
 		// It ends in what stands for another: its last rune is shown in bytes.
 		var e strings.Builder
 		e.WriteString(s[:len(s)-len(shownDot)])
-		for i := len(s) - len(shownDot); i < len(s); i++ {
-			e.WriteString(hexByte(s[i]))
-		}
+		writeHex(&e, s[len(s)-len(shownDot):])
 		return e.String()
 	case strings.HasSuffix(s, " "):
 		return s[:len(s)-1] + shownSpace
@@ -116,9 +120,12 @@ func unhex(c byte) byte {
 	return c - 'A' + 10
 }
 
-func hexByte(c byte) string {
+// writeHex writes each byte as %XX.
+func writeHex(b *strings.Builder, bytes string) {
 	const digits = "0123456789ABCDEF"
-	return string([]byte{'%', digits[c>>4], digits[c&15]})
+	for i := range len(bytes) {
+		b.Write([]byte{'%', digits[bytes[i]>>4], digits[bytes[i]&15]})
+	}
 }
 
 // nfc is the key under which all spellings of a name meet; "" for a name that

@@ -23,6 +23,10 @@ func TestNames(t *testing.T) {
 		{"trailing.", "trailing" + shownDot},
 		{"..hidden", "..hidden"},
 		{"été", "été"},
+		{"10\uf02230", "10%EF%80%A230"},
+		{"\uf001", "%EF%80%81"},
+		{"\uf028x", "\uf028x"},
+		{"x\uf027\uf028", "x%EF%80%A7%EF%80%A8"},
 	} {
 		if got := m.show(c.name); got != c.shown {
 			t.Errorf("show(%q) = %q, want %q", c.name, got, c.shown)
@@ -37,9 +41,9 @@ func TestNames(t *testing.T) {
 }
 
 // FuzzNames: every name is shown as UTF-8, without what SMB cannot carry at its
-// end, and finds its way back.
+// end or stands for it elsewhere, and finds its way back.
 func FuzzNames(f *testing.F) {
-	for _, s := range []string{"a", "\xe9", "%E9", "%25", "x ", "x.", "x\uf028", "x\uf029", "\xef\x80\xa8", "%EF%80%A8", "%", "%2", "..", " ", "\x80%", "a\xffb%C3%A9"} {
+	for _, s := range []string{"a", "\xe9", "%E9", "%25", "x ", "x.", "x\uf028", "x\uf029", "\xef\x80\xa8", "%EF%80%A8", "%", "%2", "..", " ", "\x80%", "a\xffb%C3%A9", "10\uf02230", "\uf001"} {
 		f.Add(s)
 	}
 	m := names{smb: true}
@@ -50,6 +54,9 @@ func FuzzNames(f *testing.F) {
 		shown := m.show(name)
 		if !utf8.ValidString(shown) || strings.HasSuffix(shown, " ") || strings.HasSuffix(shown, ".") {
 			t.Errorf("show(%q) = %q", name, shown)
+		}
+		if strings.ContainsFunc(shown, func(r rune) bool { return r >= 0xf001 && r <= 0xf027 }) {
+			t.Errorf("%q is shown as %q, in which smbd would take a character for another", name, shown)
 		}
 		if back := m.remote(shown); back != name {
 			t.Errorf("%q is shown as %q, which stands for %q", name, shown, back)
