@@ -15,6 +15,7 @@ type proxyConn struct {
 	client, server net.Conn // server is nil in a blackout
 	dead           bool
 	half           bool // the far end has vanished
+	vanished       vanished
 	queue          [bothDirections][]proxyPiece
 	queued         [bothDirections]int
 	ended          [bothDirections]bool // the sender has closed its side
@@ -93,11 +94,12 @@ func (x *proxyConn) receive(d Direction, from net.Conn) {
 			return
 		}
 		p.mu.Lock()
-		if n > 0 && !x.half {
+		lost := x.half || x.vanished != here
+		if n > 0 && !lost {
 			x.queue[d] = append(x.queue[d], piece)
 			x.queued[d] += n
 		}
-		if err != nil && !x.half {
+		if err != nil && !lost {
 			x.ended[d] = true
 		}
 		p.changed.Broadcast()
@@ -143,9 +145,9 @@ func (x *proxyConn) send(d Direction, to net.Conn) {
 // abort passes on that one side is gone.
 func (x *proxyConn) abort() {
 	x.p.mu.Lock()
-	half := x.half
+	apart := x.half || x.vanished != here
 	x.p.mu.Unlock()
-	if !half {
+	if !apart {
 		x.reset()
 	}
 }
@@ -168,7 +170,7 @@ func (x *proxyConn) due(d Direction, free *time.Time, pace pacer) (b, buf []byte
 			p.changed.Wait()
 			continue
 		}
-		if s.stalled {
+		if s.stalled || x.vanished == onItsWay {
 			p.changed.Wait()
 			continue
 		}
