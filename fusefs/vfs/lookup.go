@@ -68,18 +68,26 @@ func (f *FS) Lookup(ctx context.Context, parent uint64, shown string) (Node, err
 	return f.lookupRemote(ctx, d, shown)
 }
 
-// findChild finds a child by the name that a user gave.
+// findChild finds a child by the name that a user gave: the one that is shown by it,
+// or by another spelling of it, or at last the one that the server knows by it. That
+// one may be shown by another name for the sake of one that is gone by now.
 func (f *FS) findChild(d *node, shown string) *node {
 	if c := d.dir.aliases[shown]; c != nil {
 		return c
 	}
-	if c := d.dir.children[f.names.remote(shown)]; c != nil && (c.alias == "" || c.alias == shown) {
-		return c
+	own := d.dir.children[f.names.remote(shown)]
+	if own != nil && (own.alias == "" || own.alias == shown) {
+		return own
 	}
 	if key := nfc(shown); key != "" {
-		return d.dir.aliases[key]
+		if c := d.dir.aliases[key]; c != nil {
+			return c
+		}
+		if c := d.dir.children[f.names.remote(key)]; c != nil {
+			return c
+		}
 	}
-	return nil
+	return own
 }
 
 // lookupRemote asks the remote for a name.
