@@ -27,6 +27,7 @@ var errnos = []struct {
 	{vfs.ErrConnectionLost, syscall.EIO},
 	{context.DeadlineExceeded, syscall.ETIMEDOUT},
 	{context.Canceled, syscall.EINTR},
+	{remote.ErrTooManyOpen, syscall.ENFILE},
 	{remote.ErrCrossDevice, syscall.EXDEV},
 	{remote.ErrNotDirectory, syscall.ENOTDIR},
 	{remote.ErrUnsupported, syscall.EOPNOTSUPP},

@@ -39,6 +39,7 @@ func TestErrno(t *testing.T) {
 		{remote.ErrTimeout, syscall.ETIMEDOUT},
 		{remote.ErrChanged, syscall.EIO},
 		{remote.ErrClosed, syscall.EIO},
+		{remote.ErrTooManyOpen, syscall.ENFILE},
 		{remote.ErrCrossDevice, syscall.EXDEV},
 		{remote.ErrUnsupported, syscall.EOPNOTSUPP},
 		{sftp.ErrConnectionLost, syscall.EIO},

@@ -252,7 +252,7 @@ func (r *Remote) establish(ctx context.Context, interactive bool) (*link, error)
 		r.log.Debug("no data channel", "err", other.err)
 	}
 	l.mu.Lock()
-	l.control = control
+	l.control, l.mostHandles = control, mostHandles(control.client.Limits().MaxOpenHandles)
 	l.mu.Unlock()
 	if err := l.lookAtRoot(ctx); err != nil {
 		err = causeOf(ctx, l.endOf(err))

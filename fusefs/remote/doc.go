@@ -18,6 +18,8 @@
 //   - Lane: an open file's handle on one channel. Handles belong to a session: a
 //     file that is striped is opened once per channel. The first lane is home,
 //     where what must keep its order goes.
+//     Where a server allows no more handles, files that are idle are left without
+//     any, and opened again when they are used.
 //   - Op: a queued change of an open file, held until it is acknowledged.
 //   - Object: what all files opened under one name share: where it is now, and what
 //     it must look like to be opened again.

@@ -25,6 +25,9 @@ var (
 	// connection was lost, because the server now has another file, or
 	// another version of it, under that name (or none).
 	ErrChanged = errors.New("the file changed on the server while the connection was lost")
+	// ErrTooManyOpen says that the server lets no further file be open, and that
+	// all which are open are in use.
+	ErrTooManyOpen = errors.New("too many files are open on the server")
 	// ErrClosed says that the Remote or the File was closed.
 	ErrClosed = errors.New("closed")
 	// ErrNotDirectory says that the root is not a directory.

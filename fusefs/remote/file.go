@@ -81,9 +81,9 @@ func (f *File) addLaneLocked(n *lane) {
 	f.setLanesLocked(append(live[:len(live):len(live)], n))
 }
 
+// newLane makes a lane of a handle on ch, which counts it already.
 func newLane(ch *channel, h sftp.Handle) *lane {
 	n := &lane{ch: ch, handle: h}
-	ch.handles.Add(1)
 	n.touch()
 	return n
 }

@@ -85,6 +85,7 @@ func (f *File) laneOn(ctx context.Context, ch *channel) (*lane, error) {
 	if !named {
 		return nil, fmt.Errorf("%w: it has no name any more", ErrChanged)
 	}
+	ch.handles.Add(1) // of those that are kept for this
 	n, err := f.openLane(ctx, ch, f.r.abs(path), false)
 	if err != nil {
 		return nil, err

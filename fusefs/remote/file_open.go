@@ -63,7 +63,10 @@ func (r *Remote) open(ctx context.Context, control *sftp.Client, path string, fl
 			// Over before its session has noticed, perhaps.
 			return opened{}, fmt.Errorf("%w: %w", sftp.ErrConnectionLost, sftp.ErrNotSent)
 		}
-		ch := l.home()
+		ch, err := l.home(ctx)
+		if err != nil {
+			return opened{}, fmt.Errorf("open %q: %w", path, err)
+		}
 		o, err := openOn(ctx, ch, path, flags, mode)
 		if err == nil {
 			return o, nil
@@ -106,8 +109,13 @@ func sftpFlags(flags OpenFlags) uint32 {
 	return bits
 }
 
-// openOn opens path on ch.
-func openOn(ctx context.Context, ch *channel, path string, flags OpenFlags, mode uint32) (opened, error) {
+// openOn opens path on ch, which counts the handle already.
+func openOn(ctx context.Context, ch *channel, path string, flags OpenFlags, mode uint32) (_ opened, err error) {
+	defer func() {
+		if err != nil {
+			ch.handles.Add(-1)
+		}
+	}()
 	var create Attrs
 	if flags.Create {
 		create = Attrs{Valid: sftp.AttrMode, Mode: mode & 0o7777}

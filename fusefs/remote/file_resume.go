@@ -25,8 +25,11 @@ func (f *File) openAgain(ctx context.Context) error {
 		if !named {
 			return f.breakWith(fmt.Errorf("%w: it has no name any more", ErrChanged))
 		}
-		ch := l.home()
-		n, err := f.openLane(ctx, ch, f.r.abs(path), false)
+		var n *lane
+		ch, err := l.home(ctx)
+		if err == nil {
+			n, err = f.openLane(ctx, ch, f.r.abs(path), false)
+		}
 		switch {
 		case err == nil:
 			f.r.counters.resumed.Add(1)
@@ -44,16 +47,18 @@ func (f *File) openAgain(ctx context.Context) error {
 			return f.breakWith(err)
 		case isNotExist(err):
 			return f.breakWith(fmt.Errorf("%w: %q: %s", ErrChanged, path, err.Error()))
-		case isStatus(err):
+		case isStatus(err), errors.Is(err, ErrTooManyOpen):
 			if refused.IsZero() {
 				refused = time.Now()
 			}
 			if time.Since(refused) >= f.r.o.DataTimeout {
 				return fmt.Errorf("%w: open %q again: %s", ErrTimeout, path, err.Error())
 			}
+			l.rest() // too many may be open, on a server that tells no limit
 			if err := sleep(ctx, reopenPause); err != nil {
 				return err
 			}
+			continue
 		case errors.Is(err, sftp.ErrProtocol):
 			if hostile++; hostile > maxHostile {
 				return linkDown(err)
@@ -82,10 +87,15 @@ func (f *File) breakWith(err error) error {
 	return f.broken
 }
 
-// openLane opens the file on ch, and checks that it is the same. A further lane
-// beside others is looked at by path, right behind the OPEN: that costs no round
-// trip of its own where the server keeps the order.
-func (f *File) openLane(ctx context.Context, ch *channel, path string, further bool) (*lane, error) {
+// openLane opens the file on ch, which counts the handle already, and checks that it is
+// the same. A further lane beside others is looked at by path, right behind the OPEN:
+// that costs no round trip of its own where the server keeps the order.
+func (f *File) openLane(ctx context.Context, ch *channel, path string, further bool) (_ *lane, err error) {
+	defer func() {
+		if err != nil {
+			ch.handles.Add(-1)
+		}
+	}()
 	ctx, cancel := context.WithTimeoutCause(ctx, f.r.o.DataTimeout, ErrTimeout)
 	defer cancel()
 	flags := OpenFlags{Read: f.flags.Read, Write: f.flags.Write}
@@ -209,7 +219,10 @@ func (f *File) stripeOn(ctx context.Context, channels []*channel, path string) (
 	results := make(chan bool, len(channels))
 	for _, ch := range channels {
 		if !f.r.spawn(func() {
-			n, err := f.openLane(ctx, ch, path, true)
+			n, err := (*lane)(nil), ErrTooManyOpen
+			if ch.takeHandle() {
+				n, err = f.openLane(ctx, ch, path, true)
+			}
 			if err != nil {
 				f.r.log.Debug("file not opened on a further channel", "err", err)
 				results <- false

@@ -29,10 +29,15 @@ type link struct {
 	growing   atomic.Bool
 	growAfter atomic.Int64 // as nanos gives it: no attempt to grow before
 
+	// mostHandles is how many files may be open on a channel, 0 for no bound; set
+	// with control.
+	mostHandles int64
+
 	mu         sync.Mutex
-	conns      []*conn   // [0] is the first; GUARDED_BY(mu)
-	over       bool      // GUARDED_BY(mu)
-	connsAfter time.Time // no further connection before; GUARDED_BY(mu)
+	conns      []*conn       // [0] is the first; GUARDED_BY(mu)
+	over       bool          // GUARDED_BY(mu)
+	widening   chan struct{} // closed when the channel is there that widen opens; GUARDED_BY(mu)
+	connsAfter time.Time     // no further connection before; GUARDED_BY(mu)
 }
 
 // conn is a connection of a link.

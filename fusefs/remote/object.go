@@ -1,6 +1,8 @@
 package remote
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -52,6 +54,17 @@ func (t *objectTable) files() []*File {
 		all = append(all, f)
 	}
 	return all
+}
+
+// at gives the files that are open under the name p.
+func (t *objectTable) at(p string) []*File {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o := t.byPath[p]
+	if o == nil {
+		return nil
+	}
+	return slices.Collect(maps.Keys(o.files))
 }
 
 // add makes f, which shows attributes a, one of the files of the object at path p.

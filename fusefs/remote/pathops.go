@@ -80,6 +80,9 @@ func (r *Remote) Rmdir(ctx context.Context, p string) error {
 func (r *Remote) Remove(ctx context.Context, p string) error {
 	path := r.abs(p)
 	err := runErr(ctx, r, "remove", p, func(ctx context.Context, c *sftp.Client) error {
+		if err := r.wake(ctx, p); err != nil {
+			return err
+		}
 		return c.Remove(ctx, path)
 	}, settleGone(path))
 	if err == nil {

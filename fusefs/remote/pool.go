@@ -28,27 +28,6 @@ func (l *link) all() []*channel {
 	return all
 }
 
-// home picks the channel on which a file is opened: the data channel with the
-// least to do, or the control channel while all those are busy, so that a small
-// file need not wait behind a large one.
-func (l *link) home() *channel {
-	best := leastLoaded(l.data())
-	if best.load.Load() > busyLoad && l.control.load.Load() <= busyLoad {
-		return l.control
-	}
-	return best
-}
-
-func leastLoaded(all []*channel) *channel {
-	best := all[0]
-	for _, ch := range all[1:] {
-		if ch.load.Load() < best.load.Load() {
-			best = ch
-		}
-	}
-	return best
-}
-
 // grow opens more data channels when the windows of those that are open limit
 // the flow. It does not wait.
 func (r *Remote) grow(f *flow) {

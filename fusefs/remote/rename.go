@@ -18,6 +18,9 @@ func (r *Remote) Rename(ctx context.Context, oldp, newp string) error {
 	oldPath, newPath := r.abs(oldp), r.abs(newp)
 	aside := aside{path: fmt.Sprintf("%s.sshfs-bridge-%016x", newPath[:strings.LastIndexByte(newPath, '/')+1], rand.Uint64())}
 	err := runErr(ctx, r, "rename", oldp, func(ctx context.Context, c *sftp.Client) error {
+		if err := r.wake(ctx, newp); err != nil {
+			return err
+		}
 		if !c.Has(sftp.ExtPosixRename) {
 			return aside.rename(ctx, c, oldPath, newPath)
 		}
