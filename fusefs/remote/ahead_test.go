@@ -40,6 +40,9 @@ func TestAhead_connections(t *testing.T) {
 				if s := g.Status(); s.Connections != 1 || s.Channels > 2 || int(s.Counters.Dials) != want {
 					t.Errorf("after ten minutes without data: %+v", s)
 				}
+				if n := g.dialer.live(); n != 1 {
+					t.Errorf("after ten minutes without data %d connections are open", n)
+				}
 			})
 		})
 	}

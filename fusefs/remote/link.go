@@ -75,7 +75,9 @@ func (l *link) addConn(c Conn) (*conn, bool) {
 	}
 	l.conns = append(l.conns, cn)
 	l.mu.Unlock()
-	l.r.spawn(cn.watch)
+	if !l.r.spawn(cn.watch) { // the Remote is closed
+		c.Close()
+	}
 	l.r.spawn(cn.keepalive)
 	return cn, true
 }
@@ -92,10 +94,9 @@ func (c *conn) watch() {
 	case <-c.link.ctx.Done():
 		c.fail(context.Cause(c.link.ctx))
 	}
-	c.Close()
 }
 
-// fail ends the connection, and the link with it if it is the first one.
+// fail closes the connection, and ends the link with it if it is the first one.
 func (c *conn) fail(err error) {
 	l := c.link
 	l.mu.Lock()
@@ -116,6 +117,7 @@ func (c *conn) fail(err error) {
 	} else {
 		l.r.log.Debug("further connection ended", "err", err)
 	}
+	c.Close()
 	for _, ch := range channels {
 		ch.client.Close()
 	}

@@ -109,7 +109,7 @@ const refillPause = time.Second
 // refill opens a data channel when none is left and there is room for one.
 func (l *link) refill() {
 	l.mu.Lock()
-	missing := !l.over && len(l.conns) > 0 && !l.conns[0].full && l.dataLocked()[0] == l.control
+	missing := !l.over && l.control != nil && !l.conns[0].full && l.dataLocked()[0] == l.control
 	l.mu.Unlock()
 	if missing && l.growing.CompareAndSwap(false, true) {
 		l.openChannels(1)

@@ -99,6 +99,19 @@ func (g *rig) nobodyElseIsAsked() {
 	}
 }
 
+// live gives how many connections are open.
+func (d *rigDialer) live() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := 0
+	for _, c := range d.conns {
+		if c.Err() == nil {
+			n++
+		}
+	}
+	return n
+}
+
 type rigConn struct{ *testenv.CountConn }
 
 func (c rigConn) OpenSFTP(ctx context.Context) (io.ReadWriteCloser, error) {

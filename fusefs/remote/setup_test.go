@@ -1,7 +1,10 @@
 package remote_test
 
 import (
+	"context"
 	"errors"
+	"io"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,4 +54,70 @@ func TestSetup_saysWhy(t *testing.T) {
 			g.eventually(remote.StateUp)
 		})
 	}
+}
+
+// dialFunc is a Dialer.
+type dialFunc func(ctx context.Context, interactive bool) (remote.Conn, error)
+
+func (f dialFunc) Dial(ctx context.Context, interactive bool) (remote.Conn, error) {
+	return f(ctx, interactive)
+}
+
+// TestSetup_closedWhileItDials: a login that ends after the Remote was closed leaves no
+// connection behind.
+func TestSetup_closedWhileItDials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := unconnectedBy(t, testenv.CountOptions{}, quick(), func(d *rigDialer) remote.Dialer {
+			return dialFunc(func(ctx context.Context, interactive bool) (remote.Conn, error) {
+				time.Sleep(time.Second)
+				return d.Dial(context.WithoutCancel(ctx), interactive)
+			})
+		})
+		time.AfterFunc(time.Second/2, func() { g.Close(context.Background()) })
+		if err := g.Connect(t.Context(), false); err == nil {
+			t.Error("a closed Remote is connected")
+		}
+		synctest.Wait()
+		if n := g.dialer.live(); n != 0 {
+			t.Errorf("%d connections are open", n)
+		}
+	})
+}
+
+// briefConn is a connection whose sessions end some seconds after they began.
+type briefConn struct{ remote.Conn }
+
+func (c briefConn) OpenSFTP(ctx context.Context) (io.ReadWriteCloser, error) {
+	s, err := c.Conn.OpenSFTP(ctx)
+	return &briefSession{ReadWriteCloser: s}, err
+}
+
+type briefSession struct {
+	io.ReadWriteCloser
+	began sync.Once
+}
+
+func (s *briefSession) Read(p []byte) (int, error) {
+	n, err := s.ReadWriteCloser.Read(p)
+	if n > 0 {
+		s.began.Do(func() { time.AfterFunc(3*time.Second, func() { s.Close() }) })
+	}
+	return n, err
+}
+
+// TestSetup_aSessionEndsWhileTheOtherBegins: a server that ends one session and never
+// begins the other is no reason to crash.
+func TestSetup_aSessionEndsWhileTheOtherBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := unconnectedBy(t, testenv.CountOptions{}, quick(), func(d *rigDialer) remote.Dialer {
+			return dialFunc(func(ctx context.Context, interactive bool) (remote.Conn, error) {
+				c, err := d.Dial(ctx, interactive)
+				return briefConn{c}, err
+			})
+		})
+		g.server.Inject(testenv.Fault{Kind: testenv.FaultSwallow, Op: "init", Skip: 1})
+		if err := g.Connect(t.Context(), false); err == nil {
+			t.Error("connected, with no session left")
+		}
+	})
 }
