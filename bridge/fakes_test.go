@@ -265,6 +265,12 @@ func (f *fakeSMB) CloseShare(_ context.Context, share string) error {
 	f.closed = append(f.closed, share)
 	return nil
 }
+func (f *fakeSMB) EndShare(_ context.Context, share string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = append(f.closed, "end "+share)
+	return nil
+}
 func (f *fakeSMB) ClosePath(_ context.Context, path string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -20,6 +20,7 @@ type smbServer interface {
 	Status() smbd.Status
 	Reload(context.Context) error
 	CloseShare(context.Context, string) error
+	EndShare(context.Context, string) error
 	ClosePath(context.Context, string) error
 	SetPassword(ctx context.Context, user, password string) error
 	Sessions(context.Context) (int, error)
@@ -203,19 +204,24 @@ func (r *smbRunner) status() api.SMBStatus {
 }
 
 // closeShare makes clients let go of a mount: those of its share, and those of
-// the hub that have something open in it.
-func (r *smbRunner) closeShare(ctx context.Context, m Mount) {
+// the hub that have something open in it. Where the share comes back, clients are
+// made to connect anew, since a Mac makes a lost connection again, and not a share
+// that was closed (smb2_rq_parse_header in Apple's SMBClient).
+func (r *smbRunner) closeShare(ctx context.Context, m Mount, forGood bool) {
 	srv := r.server()
 	if srv == nil || r.s.isStopping() {
 		return // no client has anything of smbd's that is not running
 	}
 	c := r.s.Config()
-	path := filepath.Join(c.Hub, m.Name)
+	path, end := filepath.Join(c.Hub, m.Name), srv.EndShare
+	if forGood {
+		end = srv.CloseShare
+	}
 	if m.Mountpoint != "" {
 		if path = m.Mountpoint; !within(path, c.Hub) {
 			return // smbd shows nothing of it
 		}
-	} else if err := srv.CloseShare(ctx, m.Name); err != nil && ctx.Err() == nil {
+	} else if err := end(ctx, m.Name); err != nil && ctx.Err() == nil {
 		r.s.log.Warn("clients not disconnected from the share", "mount", m.Name, "err", err)
 	}
 	if err := srv.ClosePath(ctx, path); err != nil && ctx.Err() == nil {

@@ -19,11 +19,12 @@ func TestCloseShare_reachesClientsOfTheHub(t *testing.T) {
 	hubbed := Mount{MountSpec: api.MountSpec{Name: "x", Mountpoint: filepath.Join(c.Hub, "x")}}
 	outside := Mount{MountSpec: api.MountSpec{Name: "y", Mountpoint: "/elsewhere"}}
 	for _, m := range []Mount{configured("media", "nas:/media"), hubbed, outside} {
-		ct.s.smb.closeShare(t.Context(), m)
+		ct.s.smb.closeShare(t.Context(), m, true)
 	}
+	ct.s.smb.closeShare(t.Context(), configured("media", "nas:/media"), false)
 	ct.smb.mu.Lock()
 	defer ct.smb.mu.Unlock()
-	if want := []string{"media", filepath.Join(c.Hub, "media"), filepath.Join(c.Hub, "x")}; !slices.Equal(ct.smb.closed, want) {
+	if want := []string{"media", filepath.Join(c.Hub, "media"), filepath.Join(c.Hub, "x"), "end media", filepath.Join(c.Hub, "media")}; !slices.Equal(ct.smb.closed, want) {
 		t.Errorf("closed %q, want %q", ct.smb.closed, want)
 	}
 }

@@ -39,8 +39,9 @@ type unitParts struct {
 	detach func(m Mount, lazy bool) error
 	// release removes the bare mount point.
 	release func(m Mount) error
-	// closeShare makes clients of the mount's share let go of it.
-	closeShare func(ctx context.Context, m Mount)
+	// closeShare makes clients of the mount's share let go of it, for good or until
+	// there is a new worker.
+	closeShare func(ctx context.Context, m Mount, forGood bool)
 	// keepHostKey stores an accepted host key.
 	keepHostKey func(line string)
 	publish     func(api.Event)

@@ -136,7 +136,7 @@ func (u *unit) cleanUp() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeShareTime)
 	defer cancel()
-	u.parts.closeShare(ctx, u.m)
+	u.parts.closeShare(ctx, u.m, false)
 }
 
 // takeDown ends the mount for good: clients let go, what was written lands,
@@ -148,7 +148,7 @@ func (u *unit) takeDown() {
 	if proc != nil {
 		// Clients that let go flush what they hold, which is then drained.
 		ctx, cancel := context.WithTimeout(context.Background(), closeShareTime)
-		u.parts.closeShare(ctx, u.m)
+		u.parts.closeShare(ctx, u.m, true)
 		cancel()
 		if err := u.land(proc); err != nil {
 			u.log.Warn("not everything written has landed", "err", err)

@@ -27,7 +27,7 @@ func newUnitTest(t *testing.T, m Mount, behave func(*fakeWorker)) *unitTest {
 	ut := &unitTest{sys: &fakeSystem{behave: behave}}
 	ut.u = newUnit(t.Context(), m, "/mnt/"+m.Name, unitParts{
 		mount: ut.sys.mount, start: ut.sys.start, detach: ut.sys.detach, release: ut.sys.release,
-		closeShare:  func(context.Context, Mount) { ut.sys.note("close share " + m.Name) },
+		closeShare:  func(context.Context, Mount, bool) { ut.sys.note("close share " + m.Name) },
 		keepHostKey: func(l string) { ut.keys = append(ut.keys, l) },
 		publish:     func(e api.Event) { ut.sys.mu.Lock(); ut.events = append(ut.events, e); ut.sys.mu.Unlock() },
 		gone:        func(*unit) { ut.gone = true },
@@ -334,7 +334,7 @@ func TestUnit_deadMountIsNotSeenUp(t *testing.T) {
 		var seen api.MountStatus
 		ut := newUnitTest(t, configured("media", "nas:/media"), comesUp)
 		synctest.Wait()
-		ut.u.parts.closeShare = func(context.Context, Mount) {
+		ut.u.parts.closeShare = func(context.Context, Mount, bool) {
 			if seen.Name == "" {
 				seen = ut.u.status()
 			}

@@ -210,6 +210,15 @@ func (b *bridge) dialShare(name string) (*smb2.Share, error) {
 }
 
 func (b *bridge) dialShareWith(who *smb2.NTLMInitiator, name string) (*smb2.Share, error) {
+	shares, err := b.dialShares(who, name)
+	if err != nil {
+		return nil, err
+	}
+	return shares[0], nil
+}
+
+// dialShares connects to several shares in one session, as a Mac does.
+func (b *bridge) dialShares(who *smb2.NTLMInitiator, names ...string) (shares []*smb2.Share, err error) {
 	conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", b.Port), 5*time.Second)
 	if err != nil {
 		return nil, err
@@ -221,13 +230,16 @@ func (b *bridge) dialShareWith(who *smb2.NTLMInitiator, name string) (*smb2.Shar
 		conn.Close()
 		return nil, err
 	}
-	share, err := s.Mount(name)
-	if err != nil {
-		conn.Close()
-		return nil, err
+	for _, name := range names {
+		share, err := s.Mount(name)
+		if err != nil {
+			conn.Close()
+			return nil, err
+		}
+		shares = append(shares, share)
 	}
 	b.t.Cleanup(func() { conn.Close() })
-	return share, nil
+	return shares, nil
 }
 
 func (b *bridge) eventually(limit time.Duration, what string, check func() error) {

@@ -197,6 +197,55 @@ func openOverReconnect(t *testing.T, b *bridge, sshd *testenv.SSHD) {
 	}
 }
 
+// TestUmountBesideAnotherShare: a Mac has all its shares in one session. One of them
+// goes, and what it has open on another goes on.
+func TestUmountBesideAnotherShare(t *testing.T) {
+	testenv.Require(t, "smbclient")
+	t.Parallel()
+	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
+	b := startBridge(t, bridgeOptions{SSHDir: sshd.SSHDir})
+	b.ok("mount", sshd.Remote(sshd.HomeSeen), "stays")
+	b.ok("mount", sshd.Remote(sshd.HomeSeen), "goes")
+	shares, err := b.dialShares(&smb2.NTLMInitiator{User: "guest"}, "stays", "goes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := shares[0].Create("copy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost, err := shares[1].Create("lost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ""
+	write := func(when string) {
+		t.Helper()
+		if _, err := f.Write([]byte(when)); err != nil {
+			t.Fatalf("%s: an open file of the other share: %v", when, err)
+		}
+		want += when
+	}
+	write("before")
+	b.ok("umount", "goes")
+	write("after")
+	if _, err := lost.Write([]byte("x")); err == nil {
+		t.Error("a file of the share that went is still open")
+	}
+	if strings.Contains(b.log.String(), "detached lazily") {
+		t.Error("smbd still held the mount")
+	}
+	// It comes back to the same session.
+	b.ok("mount", sshd.Remote(sshd.HomeSeen), "goes")
+	write("and again")
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	if data, err := os.ReadFile(filepath.Join(sshd.Home, "copy")); err != nil || string(data) != want {
+		t.Errorf("on the server: %q, %v", data, err)
+	}
+}
+
 // openOverRestart has a file open when the worker dies: the file fails, nothing
 // hangs, the client connects again by itself, and clients of other shares notice
 // nothing.

@@ -20,6 +20,10 @@ import (
 // milliseconds, unless a stuck smbd holds one of its databases locked.
 const controlTimeout = 3 * time.Second
 
+// closePolitely is how long clients' processes may take to close a share before
+// they are ended.
+const closePolitely = 300 * time.Millisecond
+
 // tool runs one of Samba's programs with our smb.conf.
 func (s *Server) tool(ctx context.Context, stdin, name string, args ...string) ([]byte, error) {
 	program, err := s.program()
@@ -90,6 +94,16 @@ type usage struct {
 	} `json:"open_files"`
 }
 
+// on lists the processes that have a client on share.
+func (u usage) on(share string) (pids []string) {
+	for _, t := range u.Tcons {
+		if strings.EqualFold(t.Service, share) { // as smbd compares names
+			pids = append(pids, t.Server.PID)
+		}
+	}
+	return pids
+}
+
 type serverID struct {
 	PID string `json:"pid"`
 }
@@ -118,19 +132,39 @@ func (s *Server) Sessions(ctx context.Context) (int, error) {
 	return len(u.Sessions), err
 }
 
-// CloseShare ends the smbd processes that have a client on share, so that
-// none hangs on a mount that is gone: the clients connect again by
-// themselves, and their open files fail. Other clients are not touched. When
-// it cannot be found out who has the share, every client's process is ended.
+// CloseShare closes a share that does not come back, with its open files, and what
+// its clients have on other shares goes on. A Mac does not connect to it again by
+// itself. A process that does not close it at once, as it waits for the mount, is
+// ended as EndShare does.
 func (s *Server) CloseShare(ctx context.Context, share string) error {
-	return s.endClients(ctx, func(u usage) (pids []string) {
-		for _, t := range u.Tcons {
-			if strings.EqualFold(t.Service, share) { // as smbd compares names
-				pids = append(pids, t.Server.PID)
+	if s.Status().PID == 0 {
+		return nil
+	}
+	for start := time.Now(); time.Since(start) < closePolitely; {
+		u, err := s.usage(ctx)
+		if err != nil {
+			break
+		}
+		pids := u.on(share)
+		if len(pids) == 0 {
+			return nil
+		}
+		for _, pid := range pids {
+			if _, err := s.tool(ctx, "", "smbcontrol", "--configfile="+s.o.ConfPath, pid, "close-share", share); err != nil {
+				s.log.LogAttrs(ctx, slog.LevelDebug, "share not closed politely", slog.Any("err", err))
 			}
 		}
-		return pids
-	})
+	}
+	return s.EndShare(ctx, share)
+}
+
+// EndShare ends the smbd processes that have a client on share, so that
+// none hangs on a mount that is gone: the clients connect again by themselves,
+// to all their shares, and their open files on all of them fail, since smbd has
+// one process a client. Other clients are not touched. When it cannot be found
+// out who has the share, every client's process is ended.
+func (s *Server) EndShare(ctx context.Context, share string) error {
+	return s.endClients(ctx, func(u usage) []string { return u.on(share) })
 }
 
 // ClosePath ends the smbd processes that have something open at or below

@@ -48,6 +48,29 @@ func TestCloseShare(t *testing.T) {
 	if _, err := s.dial("Other One"); err != nil {
 		t.Errorf("connecting again: %v", err)
 	}
+	// A Mac has all its shares in one session, which is one process of smbd.
+	left, err := b.session.Mount("Other One")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := left.Create("lost.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.CloseShare(t.Context(), "Other One"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Write([]byte("x")); err == nil {
+		t.Error("a file of the closed share is still open")
+	}
+	if _, err := f.Write([]byte("x")); err != nil {
+		t.Errorf("an open file of the same client's other share: %v", err)
+	}
+	if left, err = b.session.Mount("Other One"); err != nil {
+		t.Errorf("the same client connects to the share again: %v", err)
+	} else if _, err := left.ReadDir(""); err != nil {
+		t.Error(err)
+	}
 	// By path: whoever has something open there, through whatever share.
 	if err := srv.ClosePath(t.Context(), filepath.Join(s.dir, "share-files", "open.txt", "below")); err != nil {
 		t.Fatal(err)
@@ -169,7 +192,7 @@ func TestCloseShareOfDeadMount(t *testing.T) {
 		t.Fatalf("no process has the share: %+v", u)
 	}
 
-	// The worker dies; the mount is detached; the share is closed.
+	// The worker dies; the mount is detached; the share is closed, by force in the end.
 	unix.Unmount(at, unix.MNT_DETACH)
 	dev.Close()
 	start := time.Now()
