@@ -237,6 +237,18 @@ func TestFault_wrongIDsAndGarbage(t *testing.T) {
 				t.Error(err)
 			}
 			same(t, "read", got, data)
+			// What changes something is done once all the same.
+			g.server.Inject(testenv.Fault{Kind: kind, Op: "write", Skip: 2, Times: 1})
+			g.server.Inject(testenv.Fault{Kind: kind, Op: "mkdir", Times: 1})
+			out := g.open("out", forWrite)
+			check(t, writeAll(t.Context(), out, data, 128<<10))
+			_, err = out.Close(t.Context())
+			check(t, err)
+			same(t, "written", g.onServer("out"), data)
+			check(t, g.Mkdir(t.Context(), "d", 0o755))
+			if err := g.Mkdir(t.Context(), "d", 0o755); !errors.Is(err, fs.ErrExist) {
+				t.Errorf("mkdir again: %v", err)
+			}
 			g.server.Inject(testenv.Fault{Kind: kind, Op: "read"})
 			if _, err := f.ReadAt(t.Context(), make([]byte, 1000), 0); err == nil {
 				t.Error("no error from a server that always answers wrongly")
