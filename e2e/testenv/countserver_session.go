@@ -139,7 +139,7 @@ func (c *countSession) describe(packet byte, f fields) (op, path string) {
 		ext := f.str()
 		op, _, _ = strings.Cut(ext, "@")
 		switch op {
-		case "limits", "users-groups-by-id":
+		case "limits":
 			return op, ""
 		}
 	default:
@@ -181,14 +181,12 @@ func (c *countSession) do(packet byte, op string, id uint32, f *fields) []byte {
 var countExtensions = [][2]string{
 	{"posix-rename@openssh.com", "1"},
 	{"statvfs@openssh.com", "2"},
-	{"fstatvfs@openssh.com", "2"},
 	{"hardlink@openssh.com", "1"},
 	{"fsync@openssh.com", "1"},
 	{"lsetstat@openssh.com", "1"},
 	{"limits@openssh.com", "1"},
 	{"expand-path@openssh.com", "1"},
 	{"copy-data", "1"},
-	{"users-groups-by-id@openssh.com", "1"},
 }
 
 func (c *countSession) offers(ext string) bool {

@@ -88,35 +88,29 @@ func perRequest(b *testing.B, requests int, f func()) {
 }
 
 func BenchmarkRead(b *testing.B) {
-	for _, direct := range []bool{false, true} {
-		b.Run(fmt.Sprintf("client=ours/direct=%v", direct), func(b *testing.B) {
-			c, dir := benchClient(b)
-			must(b, os.WriteFile(filepath.Join(dir, "f"), randomBytes(benchFile), 0o600))
-			h, err := c.Open(b.Context(), "f", sftp.FlagRead, sftp.Attrs{})
-			must(b, err)
-			step := int(c.Limits().MaxRead)
-			const inFlight = 16
-			bufs := make([][]byte, inFlight)
-			for i := range bufs {
-				bufs[i] = make([]byte, step)
-			}
-			start := c.StartRead
-			if direct {
-				start = c.StartReadDirect
-			}
-			requests := (benchFile + step - 1) / step
-			work := func() {
-				window(b, requests, inFlight, func(i int) *sftp.Call[int] { return start(h, uint64(i*step), bufs[i%inFlight]) })
-			}
-			b.SetBytes(benchFile)
-			report := cpu(b)
-			for b.Loop() {
-				work()
-			}
-			report()
-			perRequest(b, requests, work)
-		})
-	}
+	b.Run("client=ours", func(b *testing.B) {
+		c, dir := benchClient(b)
+		must(b, os.WriteFile(filepath.Join(dir, "f"), randomBytes(benchFile), 0o600))
+		h, err := c.Open(b.Context(), "f", sftp.FlagRead, sftp.Attrs{})
+		must(b, err)
+		step := int(c.Limits().MaxRead)
+		const inFlight = 16
+		bufs := make([][]byte, inFlight)
+		for i := range bufs {
+			bufs[i] = make([]byte, step)
+		}
+		requests := (benchFile + step - 1) / step
+		work := func() {
+			window(b, requests, inFlight, func(i int) *sftp.Call[int] { return c.StartRead(h, uint64(i*step), bufs[i%inFlight]) })
+		}
+		b.SetBytes(benchFile)
+		report := cpu(b)
+		for b.Loop() {
+			work()
+		}
+		report()
+		perRequest(b, requests, work)
+	})
 	b.Run("client=pkg", func(b *testing.B) {
 		c, dir := benchPkgClient(b)
 		must(b, os.WriteFile(filepath.Join(dir, "f"), randomBytes(benchFile), 0o600))

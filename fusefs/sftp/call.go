@@ -27,7 +27,7 @@ type call struct {
 	done chan struct{} // closed once finished
 
 	want     int  // READ: bytes asked for
-	direct   bool // buf and data stay the session's until the call is answered
+	direct   bool // data stay the session's until the call is answered
 	mustSend bool // sent even when abandoned: CLOSE
 	orphan   bool // counted in Client.orphans; guarded by Client.mu
 

@@ -24,8 +24,8 @@
 //     its context by a stalled link: one goroutine writes, and gathers what has
 //     queued up meanwhile into one Write.
 //   - The bytes that a caller lends (READ's buffer, WRITE's data) are not touched
-//     after Wait has returned, whether with a result or given up. The Direct forms
-//     save a copy and, in exchange, keep the bytes when Wait is given up.
+//     after Wait has returned, whether with a result or given up. StartWriteDirect
+//     saves a copy and, in exchange, keeps the bytes when Wait is given up.
 //   - A server cannot make the client allocate more than it asked for: frames
 //     are at most 256 KiB, DATA at most what was asked, listings bounded. A reply
 //     that breaks the protocol ends the session with an error that says how.

@@ -21,7 +21,7 @@ type scripted struct {
 	hello io.Reader
 }
 
-const allExtensions = sftp.ExtPosixRename + " " + sftp.ExtStatVFS + " " + sftp.ExtCopyData + " " + sftp.ExtUsersGroupsByID + " " + sftp.ExtExpandPath
+const allExtensions = sftp.ExtPosixRename + " " + sftp.ExtStatVFS + " " + sftp.ExtCopyData + " " + sftp.ExtExpandPath
 
 func newScripted(replies []byte) *scripted {
 	hello := packet(2, 3)
@@ -67,12 +67,10 @@ func battery(c *sftp.Client) (waits []func(context.Context) error) {
 	add(waiting(c.StartStat("f")))
 	add(waiting(c.StartOpen("f", sftp.FlagRead, sftp.Attrs{})))
 	add(waiting(c.StartRead("h", 0, buf)))
-	add(waiting(c.StartReadDirect("h", 0, buf)))
 	add(waiting(c.StartReadDirPacket("h")))
 	add(waiting(c.StartReadlink("l")))
 	add(waiting(c.StartRealpath(".")))
 	add(waiting(c.StartStatVFS(".")))
-	add(waiting(c.StartUsersGroupsByID([]uint32{1, 2}, []uint32{3})))
 	add(waiting(c.StartMkdir("d", sftp.Attrs{})))
 	add(waiting(c.StartExpandPath("~")))
 	c.StartOpen("abandoned", sftp.FlagRead, sftp.Attrs{}).Abandon()
@@ -93,16 +91,14 @@ func goodReplies() [][]byte {
 	return [][]byte{
 		seal(packet(105, 0, attrs)),
 		seal(packet(102, 1, text("handle"))),
-		seal(packet(103, 2, text(strings.Repeat("data", 100)))),
-		seal(packet(103, 3, text(strings.Repeat("d", 4096)))),
-		seal(packet(104, 4, names)),
-		seal(packet(104, 5, u32(1), text("../target"), text(""), u32(0))),
-		seal(packet(104, 6, u32(1), text("/home"), text("/home"), u32(0))),
-		seal(packet(201, 7, make([]byte, 88))),
-		seal(packet(201, 8, text("\x00\x00\x00\x01a\x00\x00\x00\x01b"), text("\x00\x00\x00\x00"))),
-		seal(packet(101, 9, u32(0), text("ok"), text(""))),
-		seal(packet(101, 10, u32(2))),
-		seal(packet(102, 11, text("late"))),
+		seal(packet(103, 2, text(strings.Repeat("d", 4096)))),
+		seal(packet(104, 3, names)),
+		seal(packet(104, 4, u32(1), text("../target"), text(""), u32(0))),
+		seal(packet(104, 5, u32(1), text("/home"), text("/home"), u32(0))),
+		seal(packet(201, 6, make([]byte, 88))),
+		seal(packet(101, 7, u32(0), text("ok"), text(""))),
+		seal(packet(101, 8, u32(2))),
+		seal(packet(102, 9, text("late"))),
 	}
 }
 
@@ -141,7 +137,7 @@ func survive(t *testing.T, replies []byte) (results []error) {
 
 func TestBatteryIsAnsweredWell(t *testing.T) {
 	for i, err := range survive(t, bytes.Join(goodReplies(), nil)) {
-		if (err != nil) != (i == 10) {
+		if (err != nil) != (i == 8) {
 			t.Errorf("call %d: %v", i, err)
 		}
 	}
@@ -160,8 +156,8 @@ func FuzzStream(f *testing.F) {
 	}
 	f.Add(packet(103, 2, text("length field of zero")))
 	f.Add([]byte("\xff\xff\xff\xff\x65\x00\x00\x00\x00"))
-	f.Add(seal(packet(104, 4, u32(0xffffffff))))
-	f.Add(seal(packet(104, 4, u32(20000), make([]byte, 240_000))))
+	f.Add(seal(packet(104, 3, u32(0xffffffff))))
+	f.Add(seal(packet(104, 3, u32(20000), make([]byte, 240_000))))
 	f.Add(seal(packet(105, 0, u32(0x80000000), u32(0xffffffff))))
 	f.Add(seal(packet(103, 2, u32(4097), make([]byte, 4097))))
 	f.Fuzz(func(t *testing.T, replies []byte) { survive(t, replies) })

@@ -8,13 +8,8 @@ import (
 	"time"
 )
 
-const (
-	// readBuffer is what is read from the stream at once.
-	readBuffer = 64 * 1024
-	// directMin is the least rest of a DATA reply for which reading straight
-	// into the caller's buffer is worth a Read of its own.
-	directMin = 8 * 1024
-)
+// readBuffer is what is read from the stream at once.
+const readBuffer = 64 * 1024
 
 // read is the reading goroutine: it hands each reply to its call.
 func (c *Client) read() {
@@ -162,14 +157,6 @@ func (r *reader) data(req request, rest int) error {
 	}
 	for at := 0; at < n; {
 		if r.lo == r.hi {
-			if n-at >= directMin && call.direct {
-				m, err := r.direct(call, at, n)
-				at += m
-				if err != nil {
-					return truncated(err)
-				}
-				continue
-			}
 			if err := r.fill(); err != nil {
 				return truncated(err)
 			}
@@ -197,28 +184,6 @@ func (r *reader) data(req request, rest int) error {
 	}
 	call.finishLocked(result)
 	return nil
-}
-
-// direct reads bytes at..n of a reply into the buffer that was given to the
-// session for good.
-func (r *reader) direct(call *Call[int], at, n int) (int, error) {
-	call.mu.Lock()
-	buf := call.buf
-	call.mu.Unlock()
-	if buf == nil { // abandoned: the bytes go nowhere
-		if err := r.fill(); err != nil {
-			return 0, err
-		}
-		m := min(r.hi-r.lo, n-at)
-		r.lo += m
-		return m, nil
-	}
-	m, err := r.c.conn.Read(buf[at:n])
-	r.got(m)
-	if m > 0 {
-		err = nil // comes again
-	}
-	return max(m, 0), err
 }
 
 // version takes the server's first frame.

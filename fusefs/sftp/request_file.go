@@ -48,19 +48,8 @@ func (c *Client) CloseHandle(ctx context.Context, h Handle) error {
 // number of bytes, which may be fewer than asked before the end of the file, or
 // io.EOF with none. buf is not touched after Wait has returned.
 func (c *Client) StartRead(h Handle, off uint64, buf []byte) *Call[int] {
-	return c.startRead(h, off, buf, false)
-}
-
-// StartReadDirect is StartRead without the copy that lets Wait be given up at any
-// time: buf belongs to the session until the call is answered, and after a Wait
-// that was given up, or an Abandon, it must be left to the garbage collector.
-func (c *Client) StartReadDirect(h Handle, off uint64, buf []byte) *Call[int] {
-	return c.startRead(h, off, buf, true)
-}
-
-func (c *Client) startRead(h Handle, off uint64, buf []byte, direct bool) *Call[int] {
 	buf = buf[:min(len(buf), int(c.limits.MaxRead))]
-	r := &Call[int]{call: call{c: c, kind: kindRead, buf: buf, want: len(buf), direct: direct, done: make(chan struct{})}}
+	r := &Call[int]{call: call{c: c, kind: kindRead, buf: buf, want: len(buf), done: make(chan struct{})}}
 	r.frame = c.newFrame(kindRead).str(string(h)).u64(off).u32(uint32(len(buf)))
 	c.submit(r)
 	return r

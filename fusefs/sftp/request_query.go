@@ -3,7 +3,6 @@ package sftp
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -90,20 +89,6 @@ func (c *Client) StatVFS(ctx context.Context, path string) (StatVFS, error) {
 	return c.StartStatVFS(path).Wait(ctx)
 }
 
-// StartFstatVFS is StartStatVFS for an open file; without ExtFstatVFS it is
-// errors.ErrUnsupported.
-func (c *Client) StartFstatVFS(h Handle) *Call[StatVFS] {
-	if !c.Has(ExtFstatVFS) {
-		return failed[StatVFS](c, kindFstatVFS, unsupported(kindFstatVFS, ""))
-	}
-	return start(c, kindFstatVFS, "", c.newFrame(kindFstatVFS).str(string(h)), decodeStatVFS)
-}
-
-// FstatVFS is StartFstatVFS and Wait.
-func (c *Client) FstatVFS(ctx context.Context, h Handle) (StatVFS, error) {
-	return c.StartFstatVFS(h).Wait(ctx)
-}
-
 // startLimits asks for the session's limits. A limit of 0 means that the server
 // does not say.
 func (c *Client) startLimits() *Call[Limits] {
@@ -129,40 +114,4 @@ func (c *Client) startLimits() *Call[Limits] {
 		}
 		return Limits{MaxRead: payload(read), MaxWrite: payload(write), MaxOpenHandles: handles}, nil
 	})
-}
-
-// StartUsersGroupsByID asks for the names of numeric ids. Without
-// ExtUsersGroupsByID it is errors.ErrUnsupported.
-func (c *Client) StartUsersGroupsByID(uids, gids []uint32) *Call[UsersGroups] {
-	if !c.Has(ExtUsersGroupsByID) {
-		return failed[UsersGroups](c, kindUsersGroups, unsupported(kindUsersGroups, ""))
-	}
-	f := c.newFrame(kindUsersGroups)
-	for _, ids := range [][]uint32{uids, gids} {
-		f.u32(uint32(4 * len(ids)))
-		for _, id := range ids {
-			f.u32(id)
-		}
-	}
-	users, groups := len(uids), len(gids)
-	return start(c, kindUsersGroups, "", f, func(d *decoder) (UsersGroups, error) {
-		u, err1 := decodeNames(d.bytes(), users)
-		g, err2 := decodeNames(d.bytes(), groups)
-		return UsersGroups{Users: u, Groups: g}, errors.Join(d.err, err1, err2)
-	})
-}
-
-// UsersGroupsByID is StartUsersGroupsByID and Wait.
-func (c *Client) UsersGroupsByID(ctx context.Context, uids, gids []uint32) (UsersGroups, error) {
-	return c.StartUsersGroupsByID(uids, gids).Wait(ctx)
-}
-
-// decodeNames takes exactly n strings.
-func decodeNames(b []byte, n int) ([]string, error) {
-	d := decoder{b: b}
-	names := make([]string, 0, n)
-	for range n {
-		names = append(names, string(d.bytes()))
-	}
-	return names, d.err
 }

@@ -74,7 +74,7 @@ func testRounds(t *testing.T) {
 		must(t, err)
 		h, err := open.Wait(ctx)
 		must(t, err)
-		_, err = readFile(ctx, c, h, int(a.Size), false)
+		_, err = readFile(ctx, c, h, int(a.Size))
 		must(t, err)
 		c.StartCloseHandle(h).Abandon()
 	}), 2, nil)

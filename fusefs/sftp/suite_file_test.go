@@ -24,7 +24,7 @@ func randomBytes(n int) []byte {
 }
 
 // readFile reads a file of size bytes with all READs in flight together.
-func readFile(ctx context.Context, c *sftp.Client, h sftp.Handle, size int, direct bool) ([]byte, error) {
+func readFile(ctx context.Context, c *sftp.Client, h sftp.Handle, size int) ([]byte, error) {
 	data := make([]byte, size)
 	step := int(c.Limits().MaxRead)
 	type piece struct {
@@ -33,13 +33,9 @@ func readFile(ctx context.Context, c *sftp.Client, h sftp.Handle, size int, dire
 		call *sftp.Call[int]
 	}
 	var pieces []piece
-	startRead := c.StartRead
-	if direct {
-		startRead = c.StartReadDirect
-	}
 	for off := 0; off < size; off += step {
 		buf := data[off:min(off+step, size)]
-		pieces = append(pieces, piece{off, buf, startRead(h, uint64(off), buf)})
+		pieces = append(pieces, piece{off, buf, c.StartRead(h, uint64(off), buf)})
 	}
 	for _, p := range pieces {
 		n, err := p.call.Wait(ctx)
@@ -89,7 +85,7 @@ func TestReadWrite(t *testing.T) {
 			if !bytes.Equal(local, data) {
 				t.Fatal("what was written differs")
 			}
-			got, err := readFile(ctx, c, h, len(data), direct)
+			got, err := readFile(ctx, c, h, len(data))
 			must(t, err)
 			if !bytes.Equal(got, data) {
 				t.Fatal("what was read differs")
@@ -205,7 +201,7 @@ func TestConcurrentUse(t *testing.T) {
 					if err := writeFile(ctx, c, h, part, i%2 == 0); err != nil {
 						t.Error(err)
 					}
-					got, err := readFile(ctx, c, h, len(part), i%3 == 0)
+					got, err := readFile(ctx, c, h, len(part))
 					if err != nil || !bytes.Equal(got, part) {
 						t.Errorf("read back: %v", err)
 					}

@@ -42,7 +42,7 @@ func TestBulkTakesTheLinksTime(t *testing.T) {
 				began = time.Now()
 				var got []byte
 				read := s.Rounds(func() {
-					got, err = readFile(ctx, c, h, size, false)
+					got, err = readFile(ctx, c, h, size)
 					must(t, err)
 				})
 				if took := time.Since(began); took > test.read {
@@ -84,7 +84,7 @@ func TestThroughput(t *testing.T) {
 	}
 	rate("write", func() { must(t, writeFile(ctx, c, h, data, false)) })
 	rate("read", func() {
-		got, err := readFile(ctx, c, h, len(data), false)
+		got, err := readFile(ctx, c, h, len(data))
 		must(t, err)
 		if !bytes.Equal(got, data) {
 			t.Error("data differ")

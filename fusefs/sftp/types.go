@@ -56,12 +56,6 @@ type StatVFS struct {
 	NameMax         uint64
 }
 
-// UsersGroups are the names that a server gave for numeric ids, in the order
-// in which they were asked for; "" where it has none.
-type UsersGroups struct {
-	Users, Groups []string
-}
-
 // Limits are what a session can carry in one request.
 type Limits struct {
 	MaxRead        uint32 // payload bytes of one READ
@@ -95,11 +89,9 @@ const (
 	kindHardlink
 	kindFsync
 	kindStatVFS
-	kindFstatVFS
 	kindLimits
 	kindCopyData
 	kindLsetstat
-	kindUsersGroups
 	kindExpandPath
 	kindCount
 )
@@ -134,11 +126,9 @@ var kinds = [kindCount]struct {
 	kindHardlink:    {"hardlink", fxpExtended, ExtHardlink, fxpStatus},
 	kindFsync:       {"fsync", fxpExtended, ExtFsync, fxpStatus},
 	kindStatVFS:     {"statvfs", fxpExtended, ExtStatVFS, fxpExtendedReply},
-	kindFstatVFS:    {"fstatvfs", fxpExtended, ExtFstatVFS, fxpExtendedReply},
 	kindLimits:      {"limits", fxpExtended, ExtLimits, fxpExtendedReply},
 	kindCopyData:    {"copy-data", fxpExtended, ExtCopyData, fxpStatus},
 	kindLsetstat:    {"lsetstat", fxpExtended, ExtLsetstat, fxpStatus},
-	kindUsersGroups: {"users-groups-by-id", fxpExtended, ExtUsersGroupsByID, fxpExtendedReply},
 	kindExpandPath:  {"expand-path", fxpExtended, ExtExpandPath, fxpName},
 }
 
@@ -151,14 +141,12 @@ func (k kind) String() string {
 
 // Extensions that this package can use, for Has.
 const (
-	ExtPosixRename     = "posix-rename@openssh.com"
-	ExtHardlink        = "hardlink@openssh.com"
-	ExtFsync           = "fsync@openssh.com"
-	ExtStatVFS         = "statvfs@openssh.com"
-	ExtFstatVFS        = "fstatvfs@openssh.com"
-	ExtLimits          = "limits@openssh.com"
-	ExtCopyData        = "copy-data"
-	ExtLsetstat        = "lsetstat@openssh.com"
-	ExtUsersGroupsByID = "users-groups-by-id@openssh.com"
-	ExtExpandPath      = "expand-path@openssh.com"
+	ExtPosixRename = "posix-rename@openssh.com"
+	ExtHardlink    = "hardlink@openssh.com"
+	ExtFsync       = "fsync@openssh.com"
+	ExtStatVFS     = "statvfs@openssh.com"
+	ExtLimits      = "limits@openssh.com"
+	ExtCopyData    = "copy-data"
+	ExtLsetstat    = "lsetstat@openssh.com"
+	ExtExpandPath  = "expand-path@openssh.com"
 )
