@@ -73,6 +73,7 @@ func TestSambaCosts(t *testing.T) {
 	c := testenv.DialMacSMB(t, port, "files")
 	t.Run("large reads", func(t *testing.T) { largeReads(t, m, c) })
 	t.Run("what a Mac is told", func(t *testing.T) { aMacIsTold(t, c) })
+	t.Run("what is open", func(t *testing.T) { whatIsOpen(t, m, c) })
 	t.Run("modes of new files", func(t *testing.T) { modesOfNewFiles(t, m, c) })
 }
 
@@ -138,6 +139,25 @@ func aMacIsTold(t *testing.T, c *testenv.MacSMB) {
 		return
 	}
 	t.Errorf("not listed: %v", entries)
+}
+
+// whatIsOpen is renamed, with its folder, and removed, as on a local disk; who has it open
+// writes on, and the name is free.
+func whatIsOpen(t *testing.T, m *countedMount, c *testenv.MacSMB) {
+	file, folder := testenv.MacOpen{Create: testenv.CreateNew, Access: copyAccess}, testenv.MacOpen{Create: testenv.CreateNew, Directory: true}
+	there := testenv.MacOpen{Create: testenv.OpenExisting, Access: moveAccess}
+	check(t, with(c, "opened", folder, func(*testenv.MacFile) error { return nil }))
+	f, err := c.Open("opened/a", file)
+	check(t, err)
+	check(t, with(c, "opened", there, func(d *testenv.MacFile) error { return d.Rename("moved", false) }))
+	check(t, with(c, "moved/a", there, func(g *testenv.MacFile) error { return g.Rename("moved/b", false) }))
+	check(t, with(c, "moved/b", there, (*testenv.MacFile).Remove))
+	check(t, with(c, "moved/b", file, func(g *testenv.MacFile) error { return g.Write([]byte("another"), 0) }))
+	check(t, f.Write([]byte("of nobody any more"), 0))
+	check(t, f.Close())
+	if got := tree(t, filepath.Join(m.dir, "moved")); !maps.Equal(got, map[string]string{"b": "another"}) {
+		t.Errorf("on the server: %q", got)
+	}
 }
 
 // modesOfNewFiles: the folder decides, not the world.
