@@ -47,6 +47,7 @@ type File struct {
 	err      error         // the first failure of an operation in the queue
 	told     bool          // WriteAt has told err
 	changed  uint64        // the newest operation that changes the file
+	resized  uint64        // the newest change of the size that was acknowledged
 	shown    uint64        // the operation that asked for attrs
 	attrs    Attrs
 	closing  bool

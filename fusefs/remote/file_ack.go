@@ -4,6 +4,8 @@ import (
 	"container/heap"
 	"errors"
 	"time"
+
+	"sshfs-bridge/fusefs/sftp"
 )
 
 // answered takes the outcome of o, which was in flight.
@@ -23,23 +25,34 @@ func (f *File) answered(o *op, err error) {
 		}
 		f.unsent(n)
 	}
-	if err == nil && o.changes() {
-		f.ackedChange(o)
-	}
 	f.mu.Lock()
+	if err == nil && o.changes() {
+		f.ackedLocked(o)
+	}
 	delete(f.flight, o)
 	f.endLocked(o, err)
 	f.kickLocked()
 	f.mu.Unlock()
 }
 
-// ackedChange notes what the server has acknowledged.
-func (f *File) ackedChange(o *op) {
-	if o.kind != opSetstat {
+// ackedLocked notes what the server has acknowledged. Answers are taken in no order:
+// what is older than a change of the size says nothing of the size any more. f.mu is
+// held.
+func (f *File) ackedLocked(o *op) {
+	older, a := o.seq < f.resized, o.attrs
+	switch {
+	case o.kind != opSetstat && older:
+	case o.kind != opSetstat:
 		f.r.objects.acked(f.object, o.end())
-		return
+	case older:
+		a.Valid &^= sftp.AttrSize
+		f.r.objects.ackedSet(f.object, a)
+	default:
+		if a.Valid&sftp.AttrSize != 0 {
+			f.resized = o.seq
+		}
+		f.r.objects.ackedSet(f.object, a)
 	}
-	f.r.objects.ackedSet(f.object, o.attrs)
 }
 
 // requeue puts o, whose answer was lost, back to where it was.

@@ -123,8 +123,11 @@ func (f *File) cleanLocked() bool {
 // noteAttrsLocked keeps the attributes that o asked for, behind all that was
 // queued then. f.mu is held.
 func (f *File) noteAttrsLocked(o *op) {
-	if o.attrs.Valid&sftp.AttrSize != 0 {
-		f.attrs, f.shown = o.attrs, o.seq
+	if o.attrs.Valid&sftp.AttrSize == 0 || o.seq < f.shown {
+		return // answers are taken in no order
+	}
+	f.attrs, f.shown = o.attrs, o.seq
+	if f.changed < o.seq {
 		f.r.objects.settledAt(f.object, o.attrs)
 	}
 }
