@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,33 +113,32 @@ func TestRemoteChanges_areTold(t *testing.T) {
 	}
 }
 
-// Also where nothing is answered from memory, what somebody holds open is looked
-// at, so that he can be told.
-func TestRemoteChanges_areToldWithoutACache(t *testing.T) {
-	for _, cache := range []CacheMode{CacheStrict, CacheOff} {
-		told := make(chan string, 8)
-		g := newRig(t, Options{Cache: cache, OnRemoteChange: func(_ string, names []string) {
-			for _, n := range names {
-				told <- n
-			}
-		}}, testenv.CountOptions{})
-		g.SetKernel(deafKernel{})
-		fh, err := g.OpenDir(g.ctx, g.root)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(g.dir, "new"), nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		g.Refresh()
-		select {
-		case name := <-told:
-			if name != "new" {
-				t.Errorf("%s: told of %s", cache, name)
-			}
-		case <-time.After(20 * time.Second):
-			t.Errorf("%s: not told", cache)
-		}
-		g.Release(fh)
+// Whoever holds a directory open is told within half of AttrTTL, and the second until
+// somebody looks whether it is over; also where nothing is answered from memory.
+func TestRemoteChanges_areToldInTime(t *testing.T) {
+	const ttl = 20 * time.Second
+	for _, cache := range []CacheMode{CacheDefault, CacheStrict, CacheOff} {
+		t.Run(string(cache), func(t *testing.T) {
+			told := make(chan []string, 8)
+			bubble(t, Options{Cache: cache, AttrTTL: ttl, OnRemoteChange: func(_ string, names []string) { told <- names }}, func(g *rig) {
+				g.SetKernel(deafKernel{})
+				fh, err := g.OpenDir(g.ctx, g.root)
+				g.must(err)
+				defer g.Release(fh)
+				for i := range 3 { // at once, and for as long as it is open
+					name := fmt.Sprint("new", i)
+					g.file(name, "")
+					time.Sleep(ttl/2 + time.Second + 100*time.Millisecond) // what a listing takes, too
+					select {
+					case got := <-told:
+						if !slices.Equal(got, []string{name}) {
+							t.Errorf("told of %q, want %s", got, name)
+						}
+					default:
+						t.Errorf("not told of %s", name)
+					}
+				}
+			})
+		})
 	}
 }
