@@ -57,18 +57,16 @@ func (c *Config) smbInterfaces() []string {
 	return []string{"lo"}
 }
 
-// smbHostsAllow are the clients: this machine, and in a container the gateway,
-// which published ports seem to come from.
+// smbHostsAllow are the clients: this machine, in a container the gateway, which
+// published ports seem to come from, and whom the settings let in besides.
 func (c *Config) smbHostsAllow() []string {
 	allow := smbconf.Loopback()
+	if gw := defaultGateway(); gw.IsValid() && InContainer() {
+		allow = append(allow, gw.String())
+	}
 	for _, h := range c.SMB.HostsAllow {
 		if !slices.Contains(allow, h) {
 			allow = append(allow, h)
-		}
-	}
-	if len(c.SMB.HostsAllow) == 0 && InContainer() {
-		if gw := defaultGateway(); gw.IsValid() {
-			allow = append(allow, gw.String())
 		}
 	}
 	return allow

@@ -31,19 +31,32 @@ func TestDockerAccess(t *testing.T) {
 		// A negotiate request of SMB2, with nothing in it but what gets an
 		// answer from a server that listens to the caller.
 		knock := fmt.Sprintf(`exec 3<>/dev/tcp/%s/445 && printf '%s' >&3 && timeout 3 head -c 8 <&3 | od -An -tx1`, ip, smb2Negotiate)
-		out, err := dockerTry(t, "run", "--rm", "--entrypoint", "bash", dockerImageName, "-c", knock)
-		if err == nil && strings.Contains(out, "fe 53 4d 42") {
-			t.Errorf("it was answered: %s", out)
+		other := newAppliance(t, a.name+"-other")
+		dockerDo(t, "run", "-d", "--rm", "--name", other.name, "--entrypoint", "sleep", dockerImageName, "600")
+		answered := func() bool {
+			out, err := dockerTry(t, "exec", other.name, "bash", "-c", knock)
+			return err == nil && strings.Contains(out, "fe 53 4d 42")
+		}
+		if answered() {
+			t.Error("it was answered")
 		}
 		// The same words from inside the appliance are answered: the request is fine.
 		inside := strings.Replace(knock, ip, "127.0.0.1", 1)
 		if out := a.exec("bash", "-c", inside); !strings.Contains(out, "fe 53 4d 42") {
 			t.Errorf("the probe is no good: %q", out)
 		}
-		other := strings.Fields(dockerDo(t, "logs", a.name))
-		if !strings.Contains(strings.Join(other, " "), "Denied connection") {
+		if !strings.Contains(dockerDo(t, "logs", a.name), "Denied connection") {
 			t.Error("the refusal is not in the log")
 		}
+		// What doctor advises lets it in, and the published port stays open.
+		advice := "smb.hosts_allow: [" + other.ip() + "]"
+		testenv.Eventually(t, 20*time.Second, "doctor says how to let it in", func() bool {
+			out, _ := dockerTry(t, "exec", a.name, "sshfs-bridge", "doctor")
+			return strings.Contains(out, advice)
+		})
+		a.exec("sh", "-c", "mkdir -p /etc/sshfs-bridge && echo '"+strings.Replace(advice, "smb.", "smb:\n  ", 1)+"' >/etc/sshfs-bridge/config.yaml && sshfs-bridge reload")
+		testenv.Eventually(t, 20*time.Second, "it is let in", answered)
+		smbDo(t, "127.0.0.1", a.port, "SSHFS Share", "ls")
 	})
 	t.Run("SMB1 is refused", func(t *testing.T) {
 		out, err := smbTry(t, "127.0.0.1", a.port, "SSHFS Share", "ls", "-m", "NT1", "--option=client min protocol=CORE")
