@@ -26,22 +26,28 @@ var (
 // step by step: results, contents and the whole tree must be the same. A failure
 // prints its seed and the fewest operations that show it.
 func TestModel(t *testing.T) {
-	for _, spec := range []serveSpec{
-		{Server: "count", Options: fixed(vfs.CacheDefault)},
-		{Server: "pkg", Options: fixed(vfs.CacheDefault)},
-		{Server: "openssh", Options: fixed(vfs.CacheStrict)},
-		{Server: "pkg", Options: fixed(vfs.CacheOff)},
+	for _, c := range []struct {
+		kind   mountKind
+		mode   vfs.CacheMode
+		server string
+	}{
+		{kindFixed, vfs.CacheDefault, "count"},
+		{kindFixed, vfs.CacheDefault, "pkg"},
+		{kindFixed, vfs.CacheStrict, "openssh"},
+		{kindFixed, vfs.CacheOff, "pkg"},
+		{kindShare, vfs.CacheDefault, "openssh"},
+		{kindPosix, vfs.CacheDefault, "openssh"},
 	} {
-		t.Run(fmt.Sprintf("%s/%s", spec.Options.Cache, spec.Server), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s/%s/%s", c.kind, c.mode, c.server), func(t *testing.T) {
 			t.Parallel()
 			seed := *modelSeed
 			if seed == 0 {
 				seed = uint64(time.Now().UnixNano())
 			}
 			t.Logf("seed %d", seed)
-			spec.Options.Symlinks = vfs.SymlinksRaw // as a local directory has them
-			m := mountDir(t, spec)
-			g := modelGen{rnd: rand.New(rand.NewPCG(seed, 1)), links: spec.Server != "pkg"} // pkg/sftp makes targets absolute
+			m := mountDir(t, serveSpec{Server: c.server, Options: c.kind.options(c.mode)})
+			// pkg/sftp makes targets absolute, and a share shows no links.
+			g := modelGen{rnd: rand.New(rand.NewPCG(seed, 1)), links: c.server != "pkg" && c.kind != kindShare}
 			var steps []modelStep
 			for range *modelSteps {
 				steps = append(steps, g.step())

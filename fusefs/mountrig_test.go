@@ -247,6 +247,31 @@ func fixed(mode vfs.CacheMode) vfs.Options {
 	return vfs.Options{UID: &id, GID: &gid, Cache: mode}
 }
 
+// mountKind is who a mount is for.
+type mountKind string
+
+const (
+	kindFixed mountKind = "fixed" // one user's, whom everything belongs to
+	kindShare mountKind = "share" // smbd's: names, links and caching as it needs them
+	kindPosix mountKind = "posix" // the remote's own ids, checked by the kernel
+)
+
+var mountKinds = []mountKind{kindFixed, kindShare, kindPosix}
+
+// options are what a mount of this kind has. Links are shown as they are, but on a
+// share, where nobody gets to see one.
+func (k mountKind) options(mode vfs.CacheMode) vfs.Options {
+	o := fixed(mode)
+	o.Symlinks = vfs.SymlinksRaw
+	switch k {
+	case kindShare:
+		o.Symlinks, o.SMBNames, o.KeepTargets = vfs.SymlinksXSym, true, true
+	case kindPosix:
+		o.UID, o.GID = nil, nil
+	}
+	return o
+}
+
 var cacheModes = []vfs.CacheMode{vfs.CacheDefault, vfs.CacheStrict, vfs.CacheOff}
 
 func TestMain(m *testing.M) {
