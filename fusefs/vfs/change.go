@@ -11,7 +11,7 @@ func (f *FS) Mkdir(ctx context.Context, parent uint64, shown string, mode uint32
 	if f.opts.ReadOnly {
 		return Node{}, syscall.EROFS
 	}
-	d, name, path, err := f.place(parent, shown)
+	d, name, err := f.place(parent, shown)
 	if err != nil {
 		return Node{}, err
 	}
@@ -21,6 +21,11 @@ func (f *FS) Mkdir(ctx context.Context, parent uint64, shown string, mode uint32
 	case onlyHere:
 		return f.mkdirLocal(d, name, shown, mode)
 	}
+	path, done, err := f.usePlace(ctx, d, name)
+	if err != nil {
+		return Node{}, err
+	}
+	defer done()
 	if err := f.r.Mkdir(ctx, path, mode&modePerm); err != nil {
 		return Node{}, f.whyCreate(ctx, path, err)
 	}
@@ -35,13 +40,18 @@ func (f *FS) Symlink(ctx context.Context, parent uint64, shown, target string) (
 	if len(target) > maxTarget {
 		return Node{}, syscall.ENAMETOOLONG
 	}
-	d, name, path, err := f.place(parent, shown)
+	d, name, err := f.place(parent, shown)
 	if err != nil {
 		return Node{}, err
 	}
 	if w := f.goes(d, name); w == nowhere || w == onlyHere {
 		return Node{}, syscall.EPERM
 	}
+	path, done, err := f.usePlace(ctx, d, name)
+	if err != nil {
+		return Node{}, err
+	}
+	defer done()
 	if err := f.r.Symlink(ctx, target, path); err != nil {
 		return Node{}, f.whyCreate(ctx, path, err)
 	}
@@ -57,16 +67,13 @@ func (f *FS) Link(ctx context.Context, ino, parent uint64, shown string) (Node, 
 	}
 	f.mu.Lock()
 	n, err := f.get(ino)
-	var from string
 	var w *writer
-	if err == nil && n.loc != nil {
+	switch {
+	case err != nil:
+	case n.loc != nil:
 		err = syscall.EPERM
-	}
-	if err == nil {
-		from, err = f.path(n)
-		if n.file != nil {
-			w = n.file.writer
-		}
+	case n.file != nil:
+		w = n.file.writer
 	}
 	f.mu.Unlock()
 	if err != nil {
@@ -78,14 +85,20 @@ func (f *FS) Link(ctx context.Context, ino, parent uint64, shown string) (Node, 
 			return Node{}, err
 		}
 	}
-	d, name, path, err := f.place(parent, shown)
+	d, name, err := f.place(parent, shown)
 	if err != nil {
 		return Node{}, err
 	}
 	if w := f.goes(d, name); w == nowhere || w == onlyHere {
 		return Node{}, syscall.EPERM
 	}
-	if err := f.r.Link(ctx, from, path); err != nil {
+	paths, done, err := f.useNames(ctx, n, d)
+	if err != nil {
+		return Node{}, err
+	}
+	defer done()
+	path := join(paths[1], name)
+	if err := f.r.Link(ctx, paths[0], path); err != nil {
 		return Node{}, f.whyCreate(ctx, path, err)
 	}
 	f.mu.Lock()
@@ -174,7 +187,7 @@ func (f *FS) remove(ctx context.Context, parent uint64, shown string, do func(co
 	if f.opts.ReadOnly {
 		return syscall.EROFS
 	}
-	d, name, path, err := f.place(parent, shown)
+	d, name, err := f.place(parent, shown)
 	if err != nil {
 		return err
 	}
@@ -200,6 +213,11 @@ func (f *FS) remove(ctx context.Context, parent uint64, shown string, do func(co
 		return err
 	}
 	defer done()
+	path, used, err := f.usePlace(ctx, d, name)
+	if err != nil {
+		return err
+	}
+	defer used()
 	err = do(ctx, path)
 	switch {
 	case err != nil && dir && unspecific(err):
@@ -243,11 +261,11 @@ func (f *FS) Rename(ctx context.Context, oldParent uint64, oldShown string, newP
 	case flags&^RenameNoReplace != 0:
 		return syscall.EINVAL
 	}
-	od, oldName, oldPath, err := f.place(oldParent, oldShown)
+	od, oldName, err := f.place(oldParent, oldShown)
 	if err != nil {
 		return err
 	}
-	nd, newName, newPath, err := f.place(newParent, newShown)
+	nd, newName, err := f.place(newParent, newShown)
 	if err != nil {
 		return err
 	}
@@ -258,7 +276,7 @@ func (f *FS) Rename(ctx context.Context, oldParent uint64, oldShown string, newP
 	}
 	f.mu.Unlock()
 	if done, err := f.renameLocal(ctx, &renaming{
-		od: od, nd: nd, oldName: oldName, newName: newName, oldPath: oldPath, newPath: newPath,
+		od: od, nd: nd, oldName: oldName, newName: newName,
 		newShown: newShown, noReplace: flags&RenameNoReplace != 0,
 	}); done {
 		return err
@@ -279,11 +297,15 @@ func (f *FS) Rename(ctx context.Context, oldParent uint64, oldShown string, newP
 	if target != nil && target == moving && oldShown != newShown {
 		// Another spelling of the same name: the server sees the new one.
 		newName = f.names.remote(newShown)
-		newPath = join(newPath[:len(newPath)-len(target.name)], newName)
-		newPath = trimSlashes(newPath)
 		target = nil
 		absent = false
 	}
+	paths, used, err := f.useNames(ctx, od, nd)
+	if err != nil {
+		return err
+	}
+	defer used()
+	oldPath, newPath := join(paths[0], oldName), join(paths[1], newName)
 	if flags&RenameNoReplace != 0 && !absent {
 		if _, err := f.r.Lstat(ctx, newPath); err == nil {
 			return syscall.EEXIST
@@ -348,13 +370,6 @@ func (f *FS) settleTimes(ctx context.Context, n *node) error {
 		return nil
 	}
 	return f.flushNode(ctx, n, false)
-}
-
-func trimSlashes(p string) string {
-	for len(p) > 0 && p[0] == '/' {
-		p = p[1:]
-	}
-	return p
 }
 
 // Mknod makes an empty regular file; nothing else can be made through SFTP.

@@ -27,9 +27,10 @@
 // A node is dirty while something is queued that no flush has covered. A read
 // that must go to the server flushes first.
 //
-// What asks the server by a name and what changes that name never meet (nameUse): an
-// open, a rename and a removal of one file wait for one another, and an answer under
-// a name that is just being changed is nobody's.
+// What asks the server by a name and what changes that name, or one above it, never
+// meet (nameUse): an open, a rename and a removal of one file wait for one another, as
+// do the rename of a directory and whatever goes by names in it, and an answer under a
+// name that is just being changed is nobody's.
 //
 // A span is a piece of file data, fetched or being fetched. Spans of all files
 // share one budget. A handle that is read in sequence is a stream; what is fetched

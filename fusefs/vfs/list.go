@@ -64,13 +64,14 @@ func (f *FS) listAfter(ctx context.Context, d *node, ok func(*listFetch) bool) e
 func (f *FS) startList(d *node) *listFetch {
 	l := &listFetch{done: make(chan struct{}), since: f.tick, began: time.Now()}
 	d.dir.fetch, d.dir.touched = l, nil
-	path, err := f.path(d)
 	f.spawn(func(ctx context.Context) {
 		var entries []Entry
 		var here []localmeta.Named
+		path, done, err := f.useName(ctx, d)
 		if err == nil {
 			entries, err = f.r.ReadDir(ctx, path)
 			here = f.localsIn(path)
+			done()
 		}
 		f.mu.Lock()
 		if err == nil && !d.gone && d.dir != nil {

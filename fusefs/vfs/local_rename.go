@@ -40,8 +40,16 @@ func (f *FS) renameLocal(ctx context.Context, r *renaming) (done bool, err error
 		to = onServer // upon litter that is there
 	}
 	undecided := r.movingHere && r.moving.loc.open != nil
+	oldDir, err := f.path(r.od)
+	if err == nil {
+		var newDir string
+		newDir, err = f.path(r.nd)
+		r.oldPath, r.newPath = join(oldDir, r.oldName), join(newDir, r.newName)
+	}
 	f.mu.Unlock()
 	switch {
+	case err != nil:
+		return true, err
 	case to == nowhere:
 		return true, errTrash
 	case r.noReplace && r.target != nil && (r.movingHere || r.targetHere):

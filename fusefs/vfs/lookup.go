@@ -93,14 +93,15 @@ func (f *FS) findChild(d *node, shown string) *node {
 // lookupRemote asks the remote for a name.
 func (f *FS) lookupRemote(ctx context.Context, d *node, shown string) (Node, error) {
 	name := f.names.remote(shown)
-	f.mu.Lock()
-	dirPath, err := f.path(d)
-	since, at := f.tick, time.Now()
-	f.mu.Unlock()
+	path, done, err := f.usePlace(ctx, d, name)
 	if err != nil {
 		return Node{}, err
 	}
-	a, err := f.r.Lstat(ctx, join(dirPath, name))
+	f.mu.Lock()
+	since, at := f.tick, time.Now()
+	f.mu.Unlock()
+	a, err := f.r.Lstat(ctx, path)
+	done()
 	if err == nil {
 		err = checkAttrs(&a)
 	}

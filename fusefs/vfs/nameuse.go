@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"context"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -89,22 +90,42 @@ func (f *FS) awaitNames(ctx context.Context, busy func() bool) error {
 }
 
 // useName gives the path of n and keeps our own changes of it waiting until done is
-// called.
+// called. Who uses one waits for no other.
 func (f *FS) useName(ctx context.Context, n *node) (path string, done func(), err error) {
+	paths, done, err := f.useNames(ctx, n)
+	return paths[0], done, err
+}
+
+// useNames is useName for one node or two, at once.
+func (f *FS) useNames(ctx context.Context, nodes ...*node) (paths [2]string, done func(), err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.awaitNames(ctx, func() bool { return f.nameUse.pathChanges(n) }); err != nil {
-		return "", nil, err
+	if err := f.awaitNames(ctx, func() bool { return slices.ContainsFunc(nodes, f.nameUse.pathChanges) }); err != nil {
+		return paths, nil, err
 	}
-	if path, err = f.path(n); err != nil {
-		return "", nil, err
+	for i, n := range nodes {
+		if paths[i], err = f.path(n); err != nil {
+			return paths, nil, err
+		}
 	}
-	f.nameUse.add(f.nameUse.using, n, 1)
-	return path, func() {
+	use := func(k int) {
+		for _, n := range nodes {
+			f.nameUse.add(f.nameUse.using, n, k)
+		}
+	}
+	use(1)
+	return paths, func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.nameUse.add(f.nameUse.using, n, -1)
+		use(-1)
 	}, nil
+}
+
+// usePlace is useName for a name in d: nothing changes the path of d until done is
+// called.
+func (f *FS) usePlace(ctx context.Context, d *node, name string) (path string, done func(), err error) {
+	path, done, err = f.useName(ctx, d)
+	return join(path, name), done, err
 }
 
 // changeNames waits for what goes by the names of nodes, and keeps others from

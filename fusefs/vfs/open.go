@@ -262,12 +262,12 @@ func (f *FS) Create(ctx context.Context, parent uint64, shown string, flags, mod
 	if f.opts.ReadOnly {
 		return Node{}, Opened{}, syscall.EROFS
 	}
-	done, err := f.reserveHandle()
+	reserved, err := f.reserveHandle()
 	if err != nil {
 		return Node{}, Opened{}, err
 	}
-	defer done()
-	d, name, path, err := f.place(parent, shown)
+	defer reserved()
+	d, name, err := f.place(parent, shown)
 	if err != nil {
 		return Node{}, Opened{}, err
 	}
@@ -287,6 +287,11 @@ func (f *FS) Create(ctx context.Context, parent uint64, shown string, flags, mod
 		// A server may refuse to create what is only read.
 		of.Write = true
 	}
+	path, done, err := f.usePlace(ctx, d, name)
+	if err != nil {
+		return Node{}, Opened{}, err
+	}
+	defer done()
 	f.mu.Lock()
 	since, at := f.tick, time.Now()
 	f.mu.Unlock()
@@ -359,21 +364,20 @@ func (f *FS) learn(a Attrs, asked uint32, dir *node) {
 }
 
 // place finds where a new name goes.
-func (f *FS) place(parent uint64, shown string) (d *node, name, path string, err error) {
+func (f *FS) place(parent uint64, shown string) (d *node, name string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	d, err = f.getDir(parent)
 	if err != nil {
-		return nil, "", "", err
+		return nil, "", err
 	}
 	d.dir.usedAt = time.Now()
 	if f.tooLong(shown) {
-		return nil, "", "", syscall.ENAMETOOLONG
+		return nil, "", syscall.ENAMETOOLONG
 	}
 	name = f.names.remote(shown)
 	if c := f.childOf(d, shown); c != nil {
 		name = c.name
 	}
-	dirPath, err := f.path(d)
-	return d, name, join(dirPath, name), err
+	return d, name, nil
 }

@@ -63,6 +63,9 @@ func (l *late) Open(ctx context.Context, path string, flags OpenFlags, mode uint
 	if flags == (OpenFlags{Read: true}) {
 		l.wait("open")
 	}
+	if flags.Create {
+		l.wait("create")
+	}
 	return f, a, err
 }
 

@@ -157,6 +157,7 @@ func (f *FS) setstat(ctx context.Context, n *node, fh uint64, a Attrs) error {
 	}
 	link := n.attr.Mode&modeType == modeLink
 	var rf *readFile
+	var done func()
 	if n.gone {
 		// Only its handle still leads to it.
 		for _, h := range f.handles {
@@ -180,16 +181,22 @@ func (f *FS) setstat(ctx context.Context, n *node, fh uint64, a Attrs) error {
 		f.mu.Lock()
 		f.putFile(rf)
 		f.mu.Unlock()
-	case link && !f.linksAreFiles():
-		err = f.r.Lsetstat(ctx, path, a)
-	case link:
-		// A link that is shown as a file keeps its times to itself where the server
-		// cannot set them: a copy must not fail for it.
-		if err = f.r.Lsetstat(ctx, path, a); errors.Is(err, errors.ErrUnsupported) {
+	default:
+		path, done, err = f.useName(ctx, n)
+		if err != nil {
+			return err
+		}
+		set := f.r.Setstat
+		if link {
+			set = f.r.Lsetstat
+		}
+		err = set(ctx, path, a)
+		done()
+		if link && f.linksAreFiles() && errors.Is(err, errors.ErrUnsupported) {
+			// A link that is shown as a file keeps its times to itself where the
+			// server cannot set them: a copy must not fail for it.
 			err = nil
 		}
-	default:
-		err = f.r.Setstat(ctx, path, a)
 	}
 	if err != nil {
 		if a.Valid&sftp.AttrSize != 0 {

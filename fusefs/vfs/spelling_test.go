@@ -57,3 +57,17 @@ func TestOtherFileOfTheNameIsSeen(t *testing.T) {
 		t.Errorf("on the server: %q", got)
 	}
 }
+
+// What is kept of a file follows it to another spelling of its name.
+func TestMetadataFollowsToAnotherSpelling(t *testing.T) {
+	g := newRig(t, Options{NoBackgroundCheck: true, SMBNames: true}, testenv.CountOptions{})
+	g.file("d/"+nfdName, "content")
+	d := g.lookup(g.root, "d")
+	g.list(d)
+	g.must(g.SetXattr(g.lookup(d, nfdName), "user.tag", []byte("red"), 0))
+	g.must(g.Rename(g.ctx, d, nfdName, d, nfcName, 0))
+	g.missing("d/" + nfdName)
+	if v, err := g.GetXattr(g.lookup(d, nfcName), "user.tag"); err != nil || string(v) != "red" {
+		t.Errorf("%q, %v", v, err)
+	}
+}
