@@ -294,6 +294,7 @@ func (f *FS) Create(ctx context.Context, parent uint64, shown string, flags, mod
 	defer done()
 	f.mu.Lock()
 	since, at := f.tick, time.Now()
+	unknown := d.dir.children[name] == nil
 	f.mu.Unlock()
 	file, a, err := f.r.Open(ctx, path, of, mode&modePerm)
 	if err != nil {
@@ -309,7 +310,7 @@ func (f *FS) Create(ctx context.Context, parent uint64, shown string, flags, mod
 		return Node{}, Opened{}, err
 	}
 	a.Mode = a.Mode&modePerm | modeRegular
-	if excl {
+	if excl || unknown && a.Size == 0 {
 		f.forgetLocal(path) // of another that had this name
 	}
 	f.mu.Lock()
