@@ -2,6 +2,7 @@ package sshdial_test
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,10 +12,16 @@ import (
 	"sshfs-bridge/fusefs/sshdial"
 )
 
-// TestProFTPD gets one session on a connection: it mixes up the requests of two.
+// TestProFTPD gets one session on a connection: it mixes up the requests of two. As
+// of any server, nothing but the subsystem is asked of it.
 func TestProFTPD(t *testing.T) {
-	var asked atomic.Int64
-	addr := sessionServer(t, &ssh.ServerConfig{NoClientAuth: true, ServerVersion: "SSH-2.0-mod_sftp/1.3.8"}, &asked)
+	var mu sync.Mutex
+	var asked []string
+	addr := sessionServer(t, &ssh.ServerConfig{NoClientAuth: true, ServerVersion: "SSH-2.0-mod_sftp/1.3.8"}, func(what string) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, what)
+	})
 	c := mustDial(t, fakeRoute(t, addr), nil)
 	var opened, refused atomic.Int64
 	var all sync.WaitGroup
@@ -31,7 +38,12 @@ func TestProFTPD(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if opened.Load() != 1 || refused.Load() != 9 || asked.Load() != 1 {
-		t.Errorf("%d sessions, %d refused; the server was asked for %d", opened.Load(), refused.Load(), asked.Load())
+	if opened.Load() != 1 || refused.Load() != 9 {
+		t.Errorf("%d sessions, %d refused", opened.Load(), refused.Load())
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if want := []string{"session", "subsystem\x00\x00\x00\x04sftp"}; !slices.Equal(asked, want) {
+		t.Errorf("the server was asked for %q, want %q", asked, want)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -60,17 +59,19 @@ func fakeServer(t *testing.T, config *ssh.ServerConfig, after func(*ssh.ServerCo
 	return fakeServerOf(t, config, after, func(ch ssh.NewChannel) { _ = ch.Reject(ssh.ConnectionFailed, "open failed") })
 }
 
-// sessionServer is a fake server that grants every session, and counts them.
-func sessionServer(t *testing.T, config *ssh.ServerConfig, asked *atomic.Int64) *net.TCPAddr {
+// sessionServer is a fake server that grants whatever it is asked for, and tells what
+// that was: the channel, and each request on it.
+func sessionServer(t *testing.T, config *ssh.ServerConfig, asked func(string)) *net.TCPAddr {
 	t.Helper()
 	return fakeServerOf(t, config, nil, func(ch ssh.NewChannel) {
-		asked.Add(1)
+		asked(ch.ChannelType() + string(ch.ExtraData()))
 		stream, reqs, err := ch.Accept()
 		if err != nil {
 			return
 		}
 		defer stream.Close()
 		for r := range reqs {
+			asked(r.Type + string(r.Payload))
 			_ = r.Reply(true, nil)
 		}
 	})
