@@ -89,9 +89,6 @@ func (r *Remote) statusLocked() Status {
 	}
 }
 
-// windowFloor is written ahead of the server's acknowledgements on any link.
-const windowFloor = 8 << 20
-
 // tune tells the flows what the link is like.
 func (r *Remote) tune() {
 	r.mu.Lock()
@@ -107,9 +104,20 @@ func (r *Remote) tune() {
 	r.tuneWindow()
 }
 
-// tuneWindow sets the write window to about one second of what the link carries,
-// and to no less than what shall be in flight twice.
+// windowFloor keeps two packets of a slow link on their way.
+const windowFloor = 256 << 10
+
+// tuneWindow sets the write window to one second of what the link carries. While that
+// is not known it is a little more than what may be in flight, so that it is never the
+// writer that is waited for.
 func (r *Remote) tuneWindow() {
-	n := max(int64(r.writes.rateNow()), 2*r.writes.limit(), windowFloor)
+	n := windowOver(r.writes.limit())
+	if rate, full := r.writes.measured(); full {
+		n = max(int64(rate), windowFloor)
+	}
 	r.window.setCapacity(min(n, int64(r.o.WindowBytes)))
 }
+
+// windowOver is what a user of a flow does well to have asked for, or written, where limit
+// may be in flight.
+func windowOver(limit int64) int64 { return limit + limit/4 + flowFloor }

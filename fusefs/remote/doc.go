@@ -49,7 +49,7 @@
 //     that looks the same is taken for it. A file that we removed or replaced ends
 //     with its session.
 //   - Writes are acknowledged, in flight, or held here; never more than WindowBytes
-//     of them. They are sent again after a loss at the same offsets, so nothing is
+//     of them, nor than the link carries in about a second once that is known. They are sent again after a loss at the same offsets, so nothing is
 //     doubled. Overlapping writes are never in flight together, and a change of
 //     attributes (a size among them) goes behind all writes before it: on one
 //     channel of a server that keeps the order in the same flight, otherwise after

@@ -20,6 +20,9 @@ func (f *File) answered(o *op, err error) {
 	if n := o.bytes(); n > 0 {
 		if err == nil {
 			f.moved.Add(n)
+			if f.r.window.takeWaited() { // on a slow link it holds less than the flow
+				f.r.writes.noteWaited()
+			}
 			f.r.writes.delivered(int(n), time.Now())
 			f.r.tuneWindow()
 		}

@@ -19,7 +19,9 @@ func (f *File) WriteAt(ctx context.Context, data []byte, off int64) error {
 	}
 	f.r.used()
 	for len(data) > 0 {
-		n := min(len(data), f.r.maxWrite())
+		// Two of them fit into the window, so that one is on its way while the other is
+		// answered.
+		n := min(len(data), f.r.maxWrite(), max(int(f.r.window.limit()/2), 32<<10))
 		if err := f.r.writeLimit.wait(ctx, n); err != nil {
 			return err
 		}

@@ -166,6 +166,14 @@ func channelsFor(rtt time.Duration) int {
 	return max(1, int(targetRate*rtt.Seconds()/channelWindow+0.999))
 }
 
+// measured gives the rate, and whether it is the link's: what was measured while
+// somebody waited.
+func (f *flow) measured() (rate float64, full bool) {
+	f.estMu.Lock()
+	defer f.estMu.Unlock()
+	return f.rate, f.full && !f.ramp.on
+}
+
 // rateNow gives the rate, 0 unknown.
 func (f *flow) rateNow() float64 {
 	f.estMu.Lock()

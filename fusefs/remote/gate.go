@@ -154,6 +154,13 @@ func (g *gate) takeWaited() bool {
 	return w
 }
 
+// noteWaited notes that somebody waited elsewhere who would have waited here.
+func (g *gate) noteWaited() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waited = true
+}
+
 // takeRefused says whether somebody did not fit since the last call, waiting or
 // not.
 func (g *gate) takeRefused() bool {

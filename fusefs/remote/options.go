@@ -46,7 +46,7 @@ type Options struct {
 	// a stream will want it, all others when a stream has proven to need them.
 	MaxChannels, MaxConnections int
 	// WindowBytes bounds what all files together have written and the server
-	// has not acknowledged (64 MiB). Below it the window is about one second of the
+	// has not acknowledged (64 MiB). Below it the window is one second of the
 	// measured throughput.
 	WindowBytes int
 	// ReadRate and WriteRate bound the file data that crosses the link, in bytes

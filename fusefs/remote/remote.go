@@ -69,7 +69,7 @@ func New(o Options) *Remote {
 		o: o, log: o.Logger,
 		dialing: make(chan struct{}, 1),
 		reads:   newFlow(), writes: newFlow(),
-		window:       &gate{capacity: windowFloor},
+		window:       &gate{capacity: windowOver(flowInitial)},
 		readLimit:    newRateLimit(o.ReadRate),
 		writeLimit:   newRateLimit(o.WriteRate),
 		requestLimit: newRateLimit(int64(o.RequestRate)),
@@ -136,7 +136,7 @@ func (r *Remote) RealRoot() string {
 // ReadWindow is how many bytes a sequential reader does well to have asked for
 // at any time: a little more than what is in flight, so that it is never the
 // reader that is waited for.
-func (r *Remote) ReadWindow() int { return int(r.reads.limit() + r.reads.limit()/4 + flowFloor) }
+func (r *Remote) ReadWindow() int { return int(windowOver(r.reads.limit())) }
 
 // MaxRead is the most that one READ of the server carries, in bytes: reads of
 // multiples of it waste no request. 32 KiB until the first connection.

@@ -3,6 +3,7 @@ package remote_test
 import (
 	"context"
 	"errors"
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,4 +85,76 @@ func TestRates_areKept(t *testing.T) {
 			t.Errorf("50 requests took %v at 100 a second", d)
 		}
 	})
+}
+
+// narrowDialer makes connections on which each channel sends so many bytes a second.
+type narrowDialer struct {
+	*rigDialer
+	rate int
+}
+
+func (d narrowDialer) Dial(ctx context.Context, interactive bool) (remote.Conn, error) {
+	c, err := d.rigDialer.Dial(ctx, interactive)
+	if err != nil {
+		return nil, err
+	}
+	return narrowConn{c, d.rate}, nil
+}
+
+type narrowConn struct {
+	remote.Conn
+	rate int
+}
+
+func (c narrowConn) OpenSFTP(ctx context.Context) (io.ReadWriteCloser, error) {
+	s, err := c.Conn.OpenSFTP(ctx)
+	return narrowStream{s, c.rate}, err
+}
+
+type narrowStream struct {
+	io.ReadWriteCloser
+	rate int
+}
+
+func (s narrowStream) Write(p []byte) (int, error) {
+	time.Sleep(time.Duration(len(p)) * time.Second / time.Duration(s.rate))
+	return s.ReadWriteCloser.Write(p)
+}
+
+// TestWindow_aCloseIsNeverLong copies files over slow links. Once a link is known, a
+// close there has about a second of data to wait for, or two packets; and even the very
+// first one ends before a Finder gives up, which is after 35 seconds.
+func TestWindow_aCloseIsNeverLong(t *testing.T) {
+	for name, rate := range map[string]int{"1 Mbit/s": 128 << 10, "5 Mbit/s": 640 << 10, "20 Mbit/s": 2560 << 10} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				far := testenv.CountOptions{Delay: 25 * time.Millisecond, Settle: -1}
+				o := remote.Options{MaxChannels: 2, MaxConnections: 1}
+				g := unconnectedBy(t, far, o, func(d *rigDialer) remote.Dialer { return narrowDialer{d, rate} })
+				check(t, g.Connect(t.Context(), false))
+				write := func(n int) (all, end time.Duration) {
+					start := time.Now()
+					f := g.open("f", forWrite)
+					check(t, writeAll(t.Context(), f, make([]byte, n), 128<<10))
+					last := time.Now()
+					_, err := f.Close(t.Context())
+					check(t, err)
+					return time.Since(start), time.Since(last)
+				}
+				if _, end := write(4 << 20); end > 30*time.Second {
+					t.Errorf("the first close took %v", end)
+				}
+				const size = 16 << 20
+				all, end := write(size)
+				if end > 3*time.Second {
+					t.Errorf("a close took %v", end)
+				}
+				link := size * time.Second / time.Duration(rate)
+				if all > link+link/20 {
+					t.Errorf("the file took %v on a link that needs %v", all, link)
+				}
+				t.Logf("close %v, file %v of %v", end, all, link)
+			})
+		})
+	}
 }
