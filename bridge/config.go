@@ -63,8 +63,8 @@ type SMBConfig struct {
 	// Interfaces are the addresses or interfaces that smbd listens on; empty
 	// is all of a container, and loopback elsewhere.
 	Interfaces []string
-	// HostsAllow are the clients that are let in; empty is loopback, and in a
-	// container its gateway.
+	// HostsAllow are the clients that are let in besides loopback and, in a
+	// container, its gateway.
 	HostsAllow []string
 	// PublishedHost and PublishedPort are what a Mac connects to. Port 0 is
 	// 10445 in a container, and the first of Ports elsewhere.

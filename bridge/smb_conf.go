@@ -29,12 +29,16 @@ func (c *Config) SMBConf(v smbconf.Version, mounts []Mount) (smbconf.Config, err
 	}
 	sc.Shares = []smbconf.Share{smbconf.Hub(c.Hub)}
 	for _, m := range mounts {
+		strict := m.Cache == "strict" || m.Cache == "off"
+		if strict && c.shows(m.MountSpec) {
+			sc.Shares[0].Strict = true // the hub shows its files, too
+		}
 		if m.Mountpoint != "" {
 			continue
 		}
 		sc.Shares = append(sc.Shares, smbconf.Share{
 			Name: m.Name, Path: filepath.Join(c.RunDir, "mnt", m.Name), Comment: smbconf.CleanComment(m.Remote),
-			ReadOnly: m.ReadOnly, Strict: m.Cache == "strict" || m.Cache == "off",
+			ReadOnly: m.ReadOnly, Strict: strict,
 		})
 	}
 	return sc, sc.Validate()

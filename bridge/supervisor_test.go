@@ -224,6 +224,22 @@ func TestSMBConf_sharesFollowTheMounts(t *testing.T) {
 	if !slices.Equal(names, []string{HubShare, "a", "ro"}) || !sc.Shares[2].ReadOnly {
 		t.Errorf("shares %q", names)
 	}
+	// The hub shows the files of all: what others change under one must not be kept by
+	// who came through it.
+	strict := configured("strict", "nas:/s")
+	strict.Cache = "strict"
+	elsewhere := strict
+	elsewhere.Mountpoint = "/elsewhere"
+	over := strict
+	over.Mountpoint = c.Hub
+	for _, k := range []struct {
+		m    Mount
+		want bool
+	}{{configured("a", "nas:/a"), false}, {elsewhere, false}, {strict, true}, {over, true}} {
+		if sc, err := c.SMBConf(v, []Mount{ro, k.m}); err != nil || sc.Shares[0].Name != HubShare || sc.Shares[0].Strict != k.want {
+			t.Errorf("the hub with %+v: %v, %+v", k.m, err, sc.Shares[0])
+		}
+	}
 	c.UID = 4294967
 	if _, err := c.SMBConf(v, nil); err == nil || !strings.Contains(err.Error(), "useradd") {
 		t.Errorf("an account that does not exist: %v", err)
