@@ -97,24 +97,22 @@ func (r *Remote) attempt(ctx context.Context, interactive bool) error {
 	r.mu.Unlock()
 	r.counters.dials.Add(1)
 	l, err := r.establish(ctx, interactive)
+	if err == nil {
+		err = r.linkUp(l)
+	}
 	if err != nil {
 		r.shy.Store(true)
 		r.dialFailed(ctx, err)
-		return err
 	}
-	if !r.linkUp(l) {
-		l.fail(ErrClosed)
-		return ErrClosed
-	}
-	return nil
+	return err
 }
 
-// linkUp puts a link to use; false when the Remote was closed meanwhile.
-func (r *Remote) linkUp(l *link) bool {
+// linkUp puts a link to use, unless it ended meanwhile.
+func (r *Remote) linkUp(l *link) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if context.Cause(r.ctx) != nil || l.ctx.Err() != nil {
-		return false
+	if l.ctx.Err() != nil {
+		return context.Cause(l.ctx)
 	}
 	if r.everUp {
 		r.counters.reconnects.Add(1)
@@ -132,7 +130,7 @@ func (r *Remote) linkUp(l *link) bool {
 		l.opening.Wait()
 		l.dialAhead()
 	})
-	return true
+	return nil
 }
 
 // dialFailed sets the state after a failed attempt.

@@ -133,8 +133,8 @@ func (l *link) fail(err error) {
 	}
 	l.over = true
 	l.mu.Unlock()
+	l.cancel(linkDown(err)) // first: what is over is not put to use any more
 	l.r.linkLost(l, err)
-	l.cancel(linkDown(err))
 }
 
 // isSetUp says that the control channel is there.
