@@ -176,6 +176,8 @@ func TestShareOfADeadRemote(t *testing.T) {
 		}
 		return err
 	}
+	hub := b.share("SSHFS Share")
+	timed("the hub, with a remote that was never there", quick, list(hub, ""), isNil)
 	timed("a remote that was never there: list", quick, list(never, ""), hasLinkStatus)
 	timed("a remote that was never there: open", quick, func() error { _, err := never.Open("x"); return err }, hasLinkStatus)
 	timed("a remote that was never there: connect anew", quick, func() error { _, err := b.dialShare("never"); return err }, isNil)
@@ -184,7 +186,7 @@ func TestShareOfADeadRemote(t *testing.T) {
 	// the deadline of path operations (5 s), others meanwhile too.
 	proxy.Blackout(true)
 	proxy.HalfOpen()
-	timed("a silent line: what is not known", 12*time.Second, list(far, "folder"), hasLinkStatus)
+	timed("a silent line: what is not known", 6*time.Second /* one for who is scheduled late */, list(far, "folder"), hasLinkStatus)
 	b.eventually(20*time.Second, "the loss is noticed", func() error {
 		if st := b.status("far"); st.State != "degraded" {
 			return fmt.Errorf("state %s", st.State)
@@ -199,6 +201,7 @@ func TestShareOfADeadRemote(t *testing.T) {
 	timed("a lost line: remove", quick, func() error { return far.Remove("known") }, hasLinkStatus)
 	timed("a lost line: connect anew", quick, func() error { _, err := b.dialShare("far"); return err }, isNil)
 	timed("the list of shares", 2*quick, lists, isNil)
+	timed("the hub, with a remote that is lost", quick, list(hub, ""), isNil)
 	timed("another share", quick, list(near, ""), isNil)
 	if out, _ := b.smbclient("far", "ls folder/*"); !strings.Contains(out, "NT_STATUS_IO") && !strings.Contains(out, "NT_STATUS_UNEXPECTED_IO_ERROR") {
 		t.Errorf("smbclient is told %s", out)
