@@ -60,7 +60,8 @@ func (f *FS) SetAttrs(ctx context.Context, ino uint64, s SetAttr) (Attr, time.Du
 // wanted is what must be sent to the server. FS.mu is held.
 func (f *FS) wanted(n *node, s SetAttr) (Attrs, error) {
 	var a Attrs
-	fresh := f.attrFresh(n) && !n.guess
+	// What others may have changed meanwhile is set again.
+	sure := !n.guess && (n.dirty() || n.loc != nil || f.attrLeft(n) > 0 && time.Since(n.attrAt) < openTTL)
 	if s.Size != nil {
 		if n.file == nil {
 			return a, syscall.EINVAL
@@ -73,7 +74,7 @@ func (f *FS) wanted(n *node, s SetAttr) (Attrs, error) {
 	}
 	if s.Mode != nil && n.attr.Mode&modeType != modeLink {
 		mode := *s.Mode & modePerm
-		if !fresh || mode != n.attr.Mode&modePerm {
+		if !sure || mode != n.attr.Mode&modePerm {
 			a.Valid |= sftp.AttrMode
 			a.Mode = mode
 		}
@@ -96,7 +97,8 @@ func (f *FS) wanted(n *node, s SetAttr) (Attrs, error) {
 		case s.GID != nil && *s.GID != *f.opts.GID:
 			return a, syscall.EPERM
 		}
-		if uid != n.attr.UID || gid != n.attr.GID {
+		asked := f.opts.UID == nil && s.UID != nil || f.opts.GID == nil && s.GID != nil
+		if asked && !sure || uid != n.attr.UID || gid != n.attr.GID {
 			a.Valid |= sftp.AttrUIDGID
 			a.UID, a.GID = uid, gid
 		}
@@ -220,7 +222,7 @@ func (f *FS) setstat(ctx context.Context, n *node, fh uint64, a Attrs) error {
 // what came of all that was queued. FS.mu is held.
 func (f *FS) willFlush(w *writer) bool {
 	for _, h := range f.handles {
-		if h.w == w && !h.closed {
+		if h.w == w && h.canWrite() && !h.closed {
 			return true
 		}
 	}

@@ -1,6 +1,8 @@
 package vfs
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -8,6 +10,7 @@ import (
 	"time"
 
 	"sshfs-bridge/e2e/testenv"
+	"sshfs-bridge/fusefs/sftp"
 )
 
 // A change by name is on the server when it returns, also where the file is still
@@ -47,4 +50,45 @@ func TestSetAttrReachesTheServer(t *testing.T) {
 	if st := stat(); st.Size() != 3 {
 		t.Errorf("%d bytes after ftruncate and close", st.Size())
 	}
+}
+
+// A change by name that the server refuses fails, also where somebody else goes on
+// reading through what was open for writing.
+func TestSetAttrRefusedBesideAReader(t *testing.T) {
+	g := newRig(t, Options{}, testenv.CountOptions{})
+	g.file("f", "content")
+	f := g.lookup(g.root, "f")
+	w, err := g.Open(g.ctx, f, syscall.O_RDWR)
+	g.must(err)
+	r, err := g.Open(g.ctx, f, syscall.O_RDONLY)
+	g.must(err)
+	g.must(g.Flush(g.ctx, w.FH))
+	g.Release(w.FH)
+	for _, op := range []string{"setstat", "fsetstat"} {
+		_, remove := g.srv.Inject(testenv.Fault{Kind: testenv.FaultStatus, Op: op, Status: sftp.StatusPermissionDenied})
+		defer remove()
+	}
+	mode := uint32(0o600)
+	if _, _, err := g.SetAttrs(g.ctx, f, SetAttr{Mode: &mode}); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("chmod: %v", err)
+	}
+	g.Release(r.FH)
+}
+
+// A change by name holds when it returns, whatever others set a moment ago.
+func TestSetAttrOverAnothers(t *testing.T) {
+	bubble(t, Options{NoBackgroundCheck: true}, func(g *rig) {
+		g.file("f", "content")
+		f := g.lookup(g.root, "f")
+		mode := uint32(0o644)
+		g.must(os.Chmod(filepath.Join(g.dir, "f"), 0o666))
+		time.Sleep(openTTL)
+		_, _, err := g.SetAttrs(g.ctx, f, SetAttr{Mode: &mode})
+		g.must(err)
+		st, err := os.Stat(filepath.Join(g.dir, "f"))
+		g.must(err)
+		if st.Mode() != 0o644 {
+			t.Errorf("it is %v on the server", st.Mode())
+		}
+	})
 }
