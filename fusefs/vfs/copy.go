@@ -54,6 +54,7 @@ func (f *FS) CopyRange(ctx context.Context, fhIn uint64, offIn int64, fhOut uint
 		f.mu.Unlock()
 		return 0, syscall.EOPNOTSUPP
 	}
+	clean, changes := !n.dirty(), n.file.changes
 	f.begin(n)
 	out.wrote, out.closed = true, false
 	f.spans.dropRange(n, offOut, size)
@@ -69,6 +70,9 @@ func (f *FS) CopyRange(ctx context.Context, fhIn uint64, offIn int64, fhOut uint
 	f.end(n)
 	f.spans.dropRange(n, offOut, size)
 	if errors.Is(err, errors.ErrUnsupported) {
+		if clean && n.file.changes == changes+2 {
+			n.file.saved = n.file.changes // nothing was queued, by us or others
+		}
 		return 0, syscall.EOPNOTSUPP
 	}
 	if err != nil {

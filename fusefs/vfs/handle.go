@@ -70,6 +70,8 @@ type writer struct {
 	// timed says that times were set through it, so that a later mtime tells
 	// nothing of the server's clock.
 	timed bool
+	// wroteAt is when data were last queued.
+	wroteAt time.Time
 }
 
 func (h *handle) canRead() bool  { return h.flags&syscall.O_ACCMODE != syscall.O_WRONLY }

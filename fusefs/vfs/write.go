@@ -79,6 +79,7 @@ func (f *FS) Write(ctx context.Context, fh uint64, data []byte, off int64, how W
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.end(n)
+	w.wroteAt = time.Now()
 	f.spans.dropRange(n, off, int64(len(data)))
 	if moved {
 		f.invals.data(n.ino)
@@ -198,7 +199,7 @@ func (f *FS) flushNode(ctx context.Context, n *node, sync bool) error {
 		return nil
 	}
 	w.refs++
-	changes := n.file.changes
+	changes, dirty := n.file.changes, n.dirty()
 	f.mu.Unlock()
 	a, err := w.file.Flush(ctx)
 	if err == nil && sync {
@@ -213,9 +214,9 @@ func (f *FS) flushNode(ctx context.Context, n *node, sync bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
-	case err == nil:
+	case err == nil && dirty: // a clean one tells nothing new
 		f.saved(n, w, a, changes)
-	case ctx.Err() == nil:
+	case err != nil && ctx.Err() == nil:
 		f.failed(n, w, nil, err)
 	}
 	f.putWriter(n, w)
@@ -228,7 +229,7 @@ func (f *FS) saved(n *node, w *writer, a Attrs, changes uint64) {
 	if n.dirty() {
 		return
 	}
-	if !w.timed && a.Valid&sftp.AttrTimes != 0 {
+	if !w.timed && time.Since(w.wroteAt) < clockAge && a.Valid&sftp.AttrTimes != 0 {
 		f.learnClock(a.Mtime)
 	}
 	old := n.attr
@@ -240,6 +241,10 @@ func (f *FS) saved(n *node, w *writer, a Attrs, changes uint64) {
 		f.invals.attr(n.ino)
 	}
 }
+
+// clockAge is how long after the last write the time that the server gave the file
+// tells its clock: with the part of a second that it leaves out, less than two.
+const clockAge = time.Second
 
 // truncateOpen queues a new size on the node's writer.
 func (f *FS) truncateOpen(ctx context.Context, n *node, w *writer, size uint64) error {
