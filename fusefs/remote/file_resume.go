@@ -154,8 +154,8 @@ func causeOf(ctx context.Context, err error) error {
 }
 
 const (
-	// stripeAfter is what must have been moved through a file, or be queued for
-	// it, before it is opened on further channels (unless its channel is full
+	// stripeAfter is what must have been moved through a file, or be asked for or
+	// queued, before it is opened on further channels (unless its channel is full
 	// earlier), and stripeSize the size it must have, or what must have been
 	// written: below, the round trips for that are better spent on data.
 	stripeAfter = 1 << 20
@@ -170,7 +170,7 @@ const (
 // proved to be a large stream and there are such channels.
 func (f *File) stripe() {
 	moved, pending := f.moved.Load(), f.pending.Load()
-	if f.striping.Load() || moved+pending < stripeAfter && !f.room.crowded() {
+	if f.striping.Load() || moved+max(pending, f.room.inUse()) < stripeAfter && !f.room.crowded() {
 		return
 	}
 	f.mu.Lock()

@@ -9,6 +9,13 @@ import (
 // direction: x/crypto/ssh grants 2 MiB and so does OpenSSH.
 const channelWindow = 2 << 20
 
+// channelFill is how much of it a stream of reads uses: seven packets of OpenSSH. Both
+// programs keep back the leave for up to 96 KiB that they have taken in
+// (x/crypto ssh, channel.adjustWindow; OpenSSH channels.c, channel_check_window), so
+// that an eighth would wait for it, a round trip longer than the others, and whoever
+// reads in order with it.
+const channelFill = 7 * 255 << 10
+
 const (
 	// flowInitial is in flight before any rate is known: enough to measure by,
 	// and soon over even on a slow link.
@@ -33,6 +40,7 @@ const (
 // what is in flight each round trip, as long as that comes back within one.
 type flow struct {
 	gate
+	fill int64 // what a channel carries a round trip; never changed
 
 	estMu    sync.Mutex
 	ramp     ramp    // GUARDED_BY(estMu), as all below
@@ -49,8 +57,8 @@ type flow struct {
 	full     bool      // rate was measured while somebody waited
 }
 
-func newFlow() *flow {
-	f := &flow{channels: 1, ramp: ramp{on: true}}
+func newFlow(fill int64) *flow {
+	f := &flow{fill: fill, channels: 1, ramp: ramp{on: true}}
 	f.capacity = flowInitial
 	return f
 }
@@ -108,7 +116,7 @@ func (f *flow) setLink(rtt time.Duration, channels int) {
 
 // adapt sets the capacity from what is known. estMu is held.
 func (f *flow) adapt() {
-	most := int64(f.channels) * channelWindow
+	most := int64(f.channels) * f.fill
 	if f.ramp.on {
 		f.setCapacity(min(max(f.limit(), flowInitial), most))
 		return

@@ -39,14 +39,14 @@ func TestFlow_followsTheLink(t *testing.T) {
 	}{
 		"slow link":             {200e3, 30 * time.Millisecond, 1, 1, flowFloor, false},
 		"home connection":       {5e6, 30 * time.Millisecond, 1, flowFloor, channelWindow, false},
-		"fast and far":          {1e9, 100 * time.Millisecond, 1, channelWindow, channelWindow, true},
-		"fast, far, with many":  {1e9, 100 * time.Millisecond, 8, 6 * channelWindow, 8 * channelWindow, true},
+		"fast and far":          {1e9, 100 * time.Millisecond, 1, channelFill, channelFill, true},
+		"fast, far, with many":  {1e9, 100 * time.Millisecond, 8, 6 * channelFill, 8 * channelFill, true},
 		"next door":             {500e6, 200 * time.Microsecond, 1, flowFloor, channelWindow, false},
 		"far, with enough many": {20e6, 100 * time.Millisecond, 8, channelWindow, 4 * channelWindow, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := newFlow()
+				f := newFlow(channelFill)
 				pump(f, c.rate, c.rtt, 20*time.Second, c.channels)
 				if got := f.limit(); got < c.min || got > c.max {
 					t.Errorf("%d bytes in flight, want %d to %d (rate %.0f)", got, c.min, c.max, f.rateNow())

@@ -16,7 +16,7 @@ type gate struct {
 	began    time.Time // when used last left 0; GUARDED_BY(mu)
 	waiters  list.List // of *gateWaiter, GUARDED_BY(mu)
 	waited   bool      // somebody waited since takeWaited, GUARDED_BY(mu)
-	refused  bool      // somebody did not fit since takeRefused, GUARDED_BY(mu)
+	refused  bool      // somebody did not fit since takeRefused, or filled it; GUARDED_BY(mu)
 	waits    uint64    // GUARDED_BY(mu)
 	onWait   func()    // called without mu when somebody begins to wait; may be nil
 }
@@ -32,6 +32,9 @@ func (g *gate) take(n int64) {
 		g.began = time.Now()
 	}
 	g.used += n
+	if !g.fits(n) {
+		g.refused = true
+	}
 }
 
 // busySince is when the first byte was admitted after there was none.

@@ -66,7 +66,7 @@ const rampSlow = 2
 // rampLocked takes in an answer of n bytes. estMu is held.
 func (f *flow) rampLocked(n int64, now time.Time) {
 	p := &f.ramp
-	most := int64(f.channels) * channelWindow
+	most := int64(f.channels) * f.fill
 	f.widen(n, most, p.wanted)
 	flight := f.inUse() - n
 	if proven := p.train.proves(n, flight, f.rtt, now); proven > 0 {

@@ -68,7 +68,7 @@ func New(o Options) *Remote {
 	r := &Remote{
 		o: o, log: o.Logger,
 		dialing: make(chan struct{}, 1),
-		reads:   newFlow(), writes: newFlow(),
+		reads:   newFlow(channelFill), writes: newFlow(channelWindow),
 		window:       &gate{capacity: windowOver(flowInitial)},
 		readLimit:    newRateLimit(o.ReadRate),
 		writeLimit:   newRateLimit(o.WriteRate),

@@ -103,6 +103,8 @@ func (f *FS) readSpans(ctx context.Context, h *handle, pat pattern, off, end, si
 	switch {
 	case pat.window == 0 && size <= smallFile:
 		want = size
+	case pat.window == 0 && off == 0 && end >= largeRead:
+		want = min(size, f.wholeRequests(end))
 	case pat.window == 0 && off == 0:
 		want = min(size, max(end, firstRead))
 	}
@@ -125,7 +127,7 @@ func (f *FS) readSpans(ctx context.Context, h *handle, pat pattern, off, end, si
 		f.count.hits.Add(1)
 	}
 	if pat.window > 0 {
-		f.readAhead(n, end, size, min(pat.window, f.readWindow()), begin)
+		f.readAhead(n, max(end, want), size, min(pat.window, f.readWindow()), begin)
 	}
 	var vec [][]byte
 	got := 0

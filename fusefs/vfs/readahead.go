@@ -80,6 +80,18 @@ func (f *FS) readPiece(window int64) int64 {
 	return piece
 }
 
+// wholeRequests gives the end of the last of the server's requests that n bytes
+// from the beginning of a file take: what is left over would be one more, behind
+// those for what nobody has asked for yet.
+func (f *FS) wholeRequests(n int64) int64 {
+	if a, ok := f.r.(Advisor); ok {
+		if unit := int64(a.MaxRead()); unit > 0 {
+			return (n + unit - 1) / unit * unit
+		}
+	}
+	return n
+}
+
 // readAhead keeps a window in front of a sequential reader on its way.
 func (f *FS) readAhead(n *node, end, size, window int64, begin func(*span)) {
 	piece := f.readPiece(window)
