@@ -140,10 +140,22 @@ func (x *runner) open(c *cell) (err error) {
 			}
 		}
 	}
-	if c.mount, err = c.system.open(x.ctx, x.link); err == nil && !x.set.keep {
-		warmPrograms(c.mount.pids(), "/usr/sbin/sshd", "tar")
+	if c.mount, err = c.system.open(x.ctx, x.link); err != nil || x.set.keep {
+		return err
 	}
-	return err
+	warmPrograms(c.mount.pids(), "/usr/sbin/sshd", "tar")
+	return x.settle()
+}
+
+// settle leaves a new mount alone for as long as a person takes to open it: a mount
+// may still make connections. Its caches stay cold.
+func (x *runner) settle() error {
+	select {
+	case <-time.After(x.set.Settle):
+		return nil
+	case <-x.ctx.Done():
+		return context.Cause(x.ctx)
+	}
 }
 
 func (x *runner) closeKept() error {

@@ -14,6 +14,7 @@ import (
 //	BENCH_RTT      round-trip times in ms, such as 0,20,100
 //	BENCH_RUNS     measurements of each cell
 //	BENCH_LIMIT    seconds that one measurement may take
+//	BENCH_SETTLE   seconds between a mount and its work
 //	BENCH_SCALE    sizes and numbers of files, as a part of the full ones
 //	BENCH_SYSTEMS  names of systems; empty: all that are installed
 //	BENCH_WORKS    names of works; empty: all
@@ -24,6 +25,7 @@ type settings struct {
 	RTTs    []float64     `json:"rtt_ms"`
 	Runs    int           `json:"runs"`
 	Limit   time.Duration `json:"limit_ns"`
+	Settle  time.Duration `json:"settle_ns"`
 	Scale   float64       `json:"scale"`
 	Systems []string      `json:"systems,omitempty"`
 	Works   []string      `json:"works,omitempty"`
@@ -63,7 +65,7 @@ func tiny() settings {
 // fullSettings are those of the benchmarks, as the environment wants them.
 func fullSettings(tb testing.TB, rtts []float64) settings {
 	tb.Helper()
-	s := settings{RTTs: rtts, Runs: 3, Limit: 20 * time.Second, Scale: 1, out: os.Getenv("BENCH_OUT")}
+	s := settings{RTTs: rtts, Runs: 3, Limit: 20 * time.Second, Settle: 2 * time.Second, Scale: 1, out: os.Getenv("BENCH_OUT")}
 	number := func(name, text string) float64 {
 		v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 		if err != nil || v < 0 {
@@ -82,6 +84,9 @@ func fullSettings(tb testing.TB, rtts []float64) settings {
 	}
 	if v := os.Getenv("BENCH_LIMIT"); v != "" {
 		s.Limit = time.Duration(number("BENCH_LIMIT", v) * float64(time.Second))
+	}
+	if v := os.Getenv("BENCH_SETTLE"); v != "" {
+		s.Settle = time.Duration(number("BENCH_SETTLE", v) * float64(time.Second))
 	}
 	if v := os.Getenv("BENCH_SCALE"); v != "" {
 		s.Scale = number("BENCH_SCALE", v)
