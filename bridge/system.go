@@ -105,7 +105,7 @@ func (r *realSystem) start(ctx context.Context, m Mount, dev *os.File, interacti
 	// A worker ends when it is told to, after what was written has landed; the
 	// end of ctx must not kill it.
 	p, err := worker.Start(context.WithoutCancel(ctx), worker.StartOptions{
-		Exe: r.s.o.Exe, Dev: dev, Spec: spec, Credential: cred, Metadata: r.s.metadataOf(&c, m),
+		Exe: r.s.o.Exe, Dev: dev, Mountpoint: r.mountpoint(m), Spec: spec, Credential: cred, Metadata: r.s.metadataOf(&c, m),
 		Logger: r.s.log.With("mount", m.Name), OnEvent: onEvent,
 	})
 	if err != nil {

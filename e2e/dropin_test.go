@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"sshfs-bridge/e2e/testenv"
 )
 
@@ -55,6 +57,9 @@ func TestSshfsInTheBackground(t *testing.T) {
 		if err != nil || fi.Sys().(*syscall.Stat_t).Uid != 1000 || fi.Sys().(*syscall.Stat_t).Gid != 1000 {
 			t.Errorf("owner: %+v, %v", fi, err)
 		}
+		if got := kernelReadAhead(t, fi); got != "512" {
+			t.Errorf("the kernel reads a large file in requests of %s KiB, want 512", got)
+		}
 		writeFile(t, filepath.Join(dir, "new"), "written")
 		argv := append([]string{filepath.Join(bin, unmount[0])}, append(unmount[1:], dir)...)
 		if _, stderr, code := testenv.Run(t, alone(t), argv...); code != 0 {
@@ -67,6 +72,17 @@ func TestSshfsInTheBackground(t *testing.T) {
 			t.Errorf("on the server: %q, %v", data, err)
 		}
 	}
+}
+
+// kernelReadAhead gives how much the kernel reads at once on the mount of a file, in KiB.
+func kernelReadAhead(t *testing.T, on os.FileInfo) string {
+	t.Helper()
+	dev := on.Sys().(*syscall.Stat_t).Dev
+	b, err := os.ReadFile(fmt.Sprintf("/sys/class/bdi/%d:%d/read_ahead_kb", unix.Major(dev), unix.Minor(dev)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(b))
 }
 
 func TestSshfsInTheForeground(t *testing.T) {

@@ -68,10 +68,12 @@ func newServer(dev *os.File, r vfs.Remote, o Options) (*Server, error) {
 		MaxBackground:            o.MaxBackground,
 		IgnoreSecurityLabels:     true,
 		ExplicitDataCacheControl: true,
-		ExtraCapabilities:        fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_ASYNC_DIO | fuse.CAP_DIRECT_IO_ALLOW_MMAP,
-		Logger:                   slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
-		Debug:                    o.Debug,
-		PanicHandler:             s.panicked,
+		// There is no descriptor to splice from; go-fuse would fill a pipe each time to find that out.
+		DisableSplice:     true,
+		ExtraCapabilities: fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_ASYNC_DIO | fuse.CAP_DIRECT_IO_ALLOW_MMAP,
+		Logger:            slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		Debug:             o.Debug,
+		PanicHandler:      s.panicked,
 	}
 	// go-fuse takes the number and closes it in the end; the file must not.
 	fd, err := dup(dev)

@@ -107,7 +107,7 @@ func (h *hold) start(ctx context.Context) error {
 	}
 	// The worker ends when it is told to, after what was written has landed.
 	h.proc, err = worker.Start(context.WithoutCancel(ctx), worker.StartOptions{
-		Exe: h.o.Exe, Dev: dev, Spec: h.spec(), Credential: credential(h.o.SSHDir),
+		Exe: h.o.Exe, Dev: dev, Mountpoint: h.p.spec.Mountpoint, Spec: h.spec(), Credential: credential(h.o.SSHDir),
 		Logger: h.log, OnEvent: h.onEvent,
 	})
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"sync"
 	"syscall"
+
+	"sshfs-bridge/fusefs"
 )
 
 // ErrEnded says that the worker has ended.
@@ -22,6 +24,8 @@ type Process struct {
 	link    *link
 	log     *slog.Logger
 	onEvent func(Event)
+	// served is called with each state: none is told before the kernel is answered.
+	served func()
 
 	connected chan struct{} // closed when the first connection's outcome is known
 	done      chan struct{} // closed when the worker ended and all is told
@@ -41,6 +45,14 @@ func newProcess(cmd *exec.Cmd, l *link, o StartOptions) *Process {
 		connected: make(chan struct{}), done: make(chan struct{}),
 		calls: map[uint64]chan<- *reply{},
 	}
+	p.served = sync.OnceFunc(func() {
+		if o.Mountpoint == "" {
+			return
+		}
+		if err := fusefs.WidenReadAhead(o.Mountpoint); err != nil {
+			p.log.Debug("large files are read in small requests", "err", err)
+		}
+	})
 	if p.onEvent == nil {
 		p.onEvent = func(Event) {}
 	}
@@ -119,6 +131,7 @@ func (p *Process) receive() error {
 func (p *Process) take(r report) {
 	switch {
 	case r.State != nil:
+		p.served()
 		p.onEvent(Event{State: r.State})
 	case r.Question != nil:
 		p.onEvent(Event{Question: r.Question})
