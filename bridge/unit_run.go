@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"sshfs-bridge/bridge/api"
@@ -28,6 +29,15 @@ var errDeaf = errors.New("the worker does not answer")
 const (
 	askPause = time.Second
 	askTime  = 4 * time.Second
+)
+
+// All the time a worker is asked every watchPause, and one that has not answered
+// deafAfter times in a row is ended: who waits for its mount, an smbd that lists the
+// hub among them, would wait for ever. Once is not enough: a machine that slept, or
+// is very busy, is no fault of the worker's.
+const (
+	watchPause = 5 * time.Second
+	deafAfter  = 3
 )
 
 // run keeps the mount mounted until ctx ends, then takes it down.
@@ -74,15 +84,50 @@ func (u *unit) serve(ctx context.Context) error {
 	}
 	u.setWorker(proc)
 	u.setCache(u.parts.cachePart()) // it may have changed while the worker started
+	deaf := make(chan struct{})
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watchCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watching.Go(func() {
+		if !answers(watchCtx, proc) {
+			close(deaf)
+		}
+	})
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-deaf:
+		return errDeaf // cleanUp kills it
 	case <-proc.Done():
 		if err := proc.Err(); err != nil {
 			return err
 		}
 		return errUnmounted
 	}
+}
+
+// answers asks the worker for a sign of life until ctx ends; false when it gives none
+// any more.
+func answers(ctx context.Context, proc mountWorker) bool {
+	tick := time.NewTicker(watchPause)
+	defer tick.Stop()
+	for missed := 0; missed < deafAfter; {
+		select {
+		case <-ctx.Done():
+			return true
+		case <-tick.C:
+		}
+		ask, stop := context.WithTimeout(ctx, askTime)
+		_, err := proc.Stats(ask)
+		stop()
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			missed++
+		} else {
+			missed = 0
+		}
+	}
+	return false
 }
 
 func (u *unit) setWorker(p mountWorker) {

@@ -238,6 +238,30 @@ func TestUnit_deafWorkerIsNotWaitedFor(t *testing.T) {
 	}
 }
 
+// A worker that answers nothing any more is replaced, since whoever waits for its
+// mount would wait for ever; one that only was late is not.
+func TestUnit_deafWorkerIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ut := newUnitTest(t, configured("media", "nas:"), comesUp)
+		synctest.Wait()
+		first := ut.sys.all()[0]
+		first.set(func() { first.deaf = true })
+		time.Sleep(watchPause + askTime + time.Second)
+		first.set(func() { first.deaf = false })
+		time.Sleep(time.Minute)
+		if got := ut.sys.all(); len(got) != 1 {
+			t.Fatalf("%d workers after one late answer, want the first", len(got))
+		}
+		first.set(func() { first.deaf = true })
+		time.Sleep((deafAfter+1)*(watchPause+askTime) + restartFirst)
+		synctest.Wait()
+		if got := ut.sys.all(); len(got) != 2 || !slices.Contains(first.called(), "kill") {
+			t.Errorf("%d workers, the first was told %q", len(got), first.called())
+		}
+		ut.stop(t)
+	})
+}
+
 // Whoever asks again, with less patience, gets it.
 func TestUnit_drainCanBeShortened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
