@@ -1,8 +1,10 @@
 package remote_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,4 +131,41 @@ func TestAhead_maxChannels(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A further login that is refused is not made again with the next link, as a list of
+// bans must not be provoked, but when a person connects.
+func TestAhead_aRefusedLoginIsNotRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var refused atomic.Int32
+		g := unconnectedBy(t, testenv.CountOptions{Delay: 50 * time.Millisecond}, remote.Options{}, func(d *rigDialer) remote.Dialer {
+			return dialFunc(func(ctx context.Context, interactive bool) (remote.Conn, error) {
+				if d.server.Sessions() > 0 {
+					refused.Add(1)
+					return nil, &sshdial.AuthError{User: "u", Host: "h"}
+				}
+				return d.Dial(ctx, interactive)
+			})
+		})
+		check(t, g.Connect(t.Context(), false))
+		for range 4 {
+			time.Sleep(20 * time.Second)
+			g.server.Break()
+			g.eventually(remote.StateUp)
+		}
+		time.Sleep(5 * time.Second)
+		if n := refused.Load(); n != 1 {
+			t.Errorf("a refused login was made %d times", n)
+		}
+		g.Retry()
+		g.server.Break()
+		g.eventually(remote.StateUp)
+		time.Sleep(20 * time.Second)
+		g.server.Break()
+		g.eventually(remote.StateUp)
+		time.Sleep(20 * time.Second)
+		if n := refused.Load(); n != 2 {
+			t.Errorf("%d refused logins after a person wanted to connect, want one more", n)
+		}
+	})
 }

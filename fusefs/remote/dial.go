@@ -25,6 +25,9 @@ func (r *Remote) Connect(ctx context.Context, interactive bool) error {
 		return err
 	}
 	defer r.giveDial()
+	if interactive {
+		r.alone.Store(false)
+	}
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
@@ -59,6 +62,7 @@ func (r *Remote) Retry() {
 	if r.closed {
 		return
 	}
+	r.alone.Store(false)
 	r.hold = time.Time{}
 	r.pauses.reset()
 	if r.state == StateDown {

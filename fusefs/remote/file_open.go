@@ -121,6 +121,7 @@ func openOn(ctx context.Context, ch *channel, path string, flags OpenFlags, mode
 		create = Attrs{Valid: sftp.AttrMode, Mode: mode & 0o7777}
 	}
 	start := time.Now()
+	ch.touch() // not idle while it opens
 	openCall := ch.client.StartOpen(path, sftpFlags(flags), create)
 	statCall := ch.client.StartStat(path)
 	h, err := openCall.Wait(ctx)

@@ -15,6 +15,7 @@ import (
 // will not open a file which is there unchanged. An error that is ErrChanged is for
 // good.
 func (f *File) openAgain(ctx context.Context) error {
+	start := time.Now()
 	var refused time.Time // since when
 	for hostile := 0; ; {
 		l, err := f.r.fileLink(ctx)
@@ -65,6 +66,8 @@ func (f *File) openAgain(ctx context.Context) error {
 			}
 		case !isLost(err):
 			return err
+		case time.Since(start) > f.r.o.DataTimeout:
+			return linkDown(err) // it may be this OPEN that ends each session
 		}
 		if !ch.alive() && ch == l.control {
 			l.fail(err)

@@ -98,7 +98,9 @@ func run[T any](ctx context.Context, r *Remote, q pathRequest[T]) (T, error) {
 			return zero, q.wrap(linkDown(err))
 		}
 		lost = true
-		l.fail(err)
+		if !l.control.alive() {
+			l.fail(err) // else it was a data channel alone
+		}
 	}
 }
 

@@ -125,7 +125,7 @@ func (l *link) dialFurther() bool {
 	l.mu.Lock()
 	enough := len(l.conns) >= r.o.MaxConnections || time.Now().Before(l.connsAfter)
 	l.mu.Unlock()
-	if enough || l.ctx.Err() != nil {
+	if enough || r.alone.Load() || l.ctx.Err() != nil {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(l.ctx, r.dialTimeout())
@@ -139,7 +139,7 @@ func (l *link) dialFurther() bool {
 	if err != nil {
 		pause := connPause
 		if classify(err) != faultTransient {
-			pause = 365 * 24 * time.Hour // a refused login is not repeated
+			r.alone.Store(true) // a refused login is not repeated, on a later link either
 		}
 		l.mu.Lock()
 		l.connsAfter = time.Now().Add(pause)

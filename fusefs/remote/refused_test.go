@@ -61,3 +61,22 @@ func TestReopen_refusedForLong(t *testing.T) {
 		f.Close(t.Context())
 	})
 }
+
+// A server that ends the session at each attempt to open the file again does not keep
+// its reader for ever, nor the link of everybody else.
+func TestReopen_endsTheSessionEachTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, testenv.CountOptions{}, quick())
+		g.put("f", []byte("data"))
+		f := g.open("f", forRead)
+		_, remove := g.server.Inject(testenv.Fault{Kind: testenv.FaultEOF, Op: "open", Path: "f"})
+		g.server.Break()
+		start := time.Now()
+		_, err := f.ReadAt(t.Context(), make([]byte, 4), 0)
+		if d := time.Since(start); err == nil || d > time.Minute {
+			t.Errorf("%v after %v", err, d)
+		}
+		remove()
+		f.Close(t.Context())
+	})
+}

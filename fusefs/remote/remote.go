@@ -31,6 +31,7 @@ type Remote struct {
 	requestLimit  *rateLimit
 	rtt           rttEstimate
 	lastUse       atomic.Int64 // as nanos gives it
+	alone         atomic.Bool  // a further login was refused: none is made until a person connects
 	shy           atomic.Bool  // the last link failed or was short: a new one opens no more than it must
 	objects       objectTable
 	counters      counters
