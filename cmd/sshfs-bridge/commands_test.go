@@ -122,6 +122,7 @@ func TestMountOptions(t *testing.T) {
 		{o: "ServerAliveInterval 5", want: api.MountSpec{SSHOptions: []string{"ServerAliveInterval=5"}}},
 		{o: "ProxyJump=a,b@c", want: api.MountSpec{ProxyJump: "a,b@c"}},
 		{o: "cache=no,idmap=user", want: api.MountSpec{Cache: "off"}},
+		{o: "cache=strict", want: api.MountSpec{Cache: "strict"}},
 		{o: "follow_symlinks", want: api.MountSpec{Symlinks: "follow"}},
 		{o: "follow_symlinks,no_contain_symlinks", want: api.MountSpec{Symlinks: "follow"}},
 		{o: "contain_symlinks", want: api.MountSpec{Symlinks: "contained"}},

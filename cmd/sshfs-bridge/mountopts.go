@@ -117,8 +117,13 @@ func applyOne(spec *api.MountSpec, o string) error {
 	case "max_unwritten":
 		return parseSize(value, &spec.MaxUnwritten)
 	case "cache":
-		if value == "no" {
+		switch value {
+		case "yes":
+			spec.Cache = ""
+		case "no":
 			spec.Cache = "off"
+		default: // a mode of ours; who checks the mount knows them
+			spec.Cache = value
 		}
 	default:
 		spec.SSHOptions = append(spec.SSHOptions, key+"="+value)
