@@ -143,7 +143,7 @@ func (f *FS) Drain(ctx context.Context) error {
 	f.mu.Lock()
 	var dirty []*node
 	for _, n := range f.nodes {
-		if n.file != nil && n.file.writer != nil && n.dirty() {
+		if n.file != nil && n.dirty() {
 			dirty = append(dirty, n)
 		}
 	}

@@ -200,6 +200,30 @@ func (f *FS) closeFile(file File) {
 	})
 }
 
+// closing is the close of a writer on which something was queued: its last handle went
+// without a flush, as that of a mapping does.
+type closing struct {
+	done chan struct{} // closed when it is over
+	err  error         // what came of it; valid then
+}
+
+// awaitClosing waits until what a writer that has gone left behind is on the server, and
+// says what came of that.
+func (f *FS) awaitClosing(ctx context.Context, n *node) error {
+	f.mu.Lock()
+	c := n.file.closing
+	f.mu.Unlock()
+	if c == nil {
+		return nil
+	}
+	select {
+	case <-c.done:
+		return c.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // putWriter gives back a reference to a node's writer and closes it with the
 // last one. FS.mu is held.
 func (f *FS) putWriter(n *node, w *writer) {
@@ -212,10 +236,9 @@ func (f *FS) putWriter(n *node, w *writer) {
 	}
 	dirty := n.dirty()
 	changes := n.file.changes
-	var done chan struct{}
+	c := &closing{done: make(chan struct{})}
 	if dirty {
-		done = make(chan struct{})
-		n.file.closing = done
+		n.file.closing = c
 		n.handles++
 	}
 	f.spawn(func(ctx context.Context) {
@@ -223,13 +246,16 @@ func (f *FS) putWriter(n *node, w *writer) {
 		if !dirty {
 			return
 		}
+		if err != nil {
+			err = f.whyWrite(ctx, err)
+		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		n.handles--
-		if n.file.closing == done {
+		if n.file.closing == c {
 			n.file.closing = nil
 		}
-		if err != nil {
+		if c.err = err; err != nil {
 			f.log.Warn("writes that no close or fsync waited for failed", "path", n.name, "err", err)
 			n.file.saved = n.file.changes
 			n.attrAt = zeroTime
@@ -237,7 +263,7 @@ func (f *FS) putWriter(n *node, w *writer) {
 		} else {
 			f.saved(n, w, a, changes)
 		}
-		close(done)
+		close(c.done)
 		f.drop(n)
 	})
 }

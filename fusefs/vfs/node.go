@@ -87,10 +87,9 @@ type fileState struct {
 	changes, saved uint64
 	writing        int
 	readers        int
-	closing        chan struct{} // closed when an unflushed writer was closed
+	closing        *closing // an unflushed writer that is being closed; nil: none
 	// ver is the version of all cached data.
-	ver version
-	// kernelSize is what the kernel was last told of the size.
+	ver   version
 	spans []*span // guarded by spanCache.mu instead
 }
 

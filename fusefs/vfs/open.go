@@ -55,14 +55,9 @@ func (f *FS) Open(ctx context.Context, ino uint64, flags uint32) (Opened, error)
 		f.mu.Unlock()
 		return f.openLocal(ctx, n, loc, flags)
 	}
-	closing := n.file.closing
 	f.mu.Unlock()
-	if closing != nil {
-		select {
-		case <-closing:
-		case <-ctx.Done():
-			return Opened{}, ctx.Err()
-		}
+	if f.awaitClosing(ctx, n); ctx.Err() != nil {
+		return Opened{}, ctx.Err()
 	}
 	if h.canWrite() {
 		return f.openWrite(ctx, n, flags)
@@ -178,8 +173,10 @@ func (f *FS) openWrite(ctx context.Context, n *node, flags uint32) (Opened, erro
 		}
 		return o, nil
 	}
+	// Behind what is queued on a writer that cannot be joined, not past it.
+	queued := trunc && n.file.writer != nil
 	f.mu.Unlock()
-	r, err := f.openByName(ctx, n, OpenFlags{Read: read, Write: true, Truncate: trunc})
+	r, err := f.openByName(ctx, n, OpenFlags{Read: read, Write: true, Truncate: trunc && !queued})
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
@@ -188,7 +185,7 @@ func (f *FS) openWrite(ctx context.Context, n *node, flags uint32) (Opened, erro
 	}
 	h := f.newHandle(n, flags)
 	o := Opened{FH: h.fh}
-	if trunc {
+	if trunc && !queued {
 		f.changed(n)
 		n.attr.Size, n.attr.Mtime = 0, f.serverNow()
 		f.dropData(n)
@@ -203,14 +200,24 @@ func (f *FS) openWrite(ctx context.Context, n *node, flags uint32) (Opened, erro
 	} else if w != nil {
 		// The writer there is cannot be read from: reads get a file of their own.
 		w.refs++
-		f.giveWriter(h, w)
 		h.rf = &readFile{file: r.file, path: r.path, refs: 1}
-		return o, nil
 	} else {
 		w = &writer{file: r.file, refs: 1, read: read, path: r.path}
 		n.file.writer = w
 	}
 	f.giveWriter(h, w)
+	if queued {
+		f.mu.Unlock()
+		err := f.truncateOpen(ctx, n, w, 0)
+		if err != nil {
+			f.Release(h.fh)
+		}
+		f.mu.Lock()
+		h.wrote, o.KeepCache = true, false
+		if err != nil {
+			return Opened{}, err
+		}
+	}
 	return o, nil
 }
 

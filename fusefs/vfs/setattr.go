@@ -128,6 +128,12 @@ func (f *FS) setstat(ctx context.Context, n *node, fh uint64, a Attrs) error {
 			return err
 		}
 	}
+	if n.file != nil {
+		// Behind what a writer has left behind. What came of that is not ours to tell.
+		if f.awaitClosing(ctx, n); ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
 	f.mu.Lock()
 	path, err := f.path(n)
 	// Some servers set the times of an open file by the name under which it was

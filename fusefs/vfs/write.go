@@ -190,8 +190,11 @@ func (f *FS) flushHandle(ctx context.Context, h *handle, sync bool) error {
 	return err
 }
 
-// flushNode flushes a node's writer.
+// flushNode flushes a node's writer, also one that has gone and is being closed.
 func (f *FS) flushNode(ctx context.Context, n *node, sync bool) error {
+	if err := f.awaitClosing(ctx, n); err != nil {
+		return err
+	}
 	f.mu.Lock()
 	w := n.file.writer
 	if w == nil {
