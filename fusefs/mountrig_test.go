@@ -176,7 +176,10 @@ func mountDir(t testing.TB, spec serveSpec) *mount {
 }
 
 func (m *mount) close() {
-	if err := Unmount(m.mnt, false); err != nil {
+	// A process that another test starts has all our descriptors until it executes.
+	var err error
+	testenv.Poll(5*time.Second, func() bool { err = Unmount(m.mnt, false); return !errors.Is(err, syscall.EBUSY) })
+	if err != nil {
 		m.t.Errorf("%v", err)
 		if err := Unmount(m.mnt, true); err != nil {
 			m.t.Error(err)
