@@ -150,6 +150,9 @@ func (r *Remote) dialFailed(ctx context.Context, err error) {
 	if errors.As(err, &root) && !r.everUp {
 		fault = faultRefused
 	}
+	if r.everUp && errors.Is(err, sshdial.ErrNoSFTP) {
+		fault = faultTransient // it was there, and cannot be started now
+	}
 	switch {
 	case fault == faultRefused:
 		r.setStateLocked(StateDown, err)

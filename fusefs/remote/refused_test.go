@@ -1,7 +1,10 @@
 package remote_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,6 +12,7 @@ import (
 	"sshfs-bridge/e2e/testenv"
 	"sshfs-bridge/fusefs/remote"
 	"sshfs-bridge/fusefs/sftp"
+	"sshfs-bridge/fusefs/sshdial"
 )
 
 // TestReopen_refusedForAWhile has a server that is back and does not open files yet: its
@@ -78,5 +82,34 @@ func TestReopen_endsTheSessionEachTime(t *testing.T) {
 		}
 		remove()
 		f.Close(t.Context())
+	})
+}
+
+// A server that has no SFTP is not asked again; one that had it, and cannot start it at the
+// moment of a reconnect, is.
+func TestReconnect_sftpCannotBeStartedForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var none atomic.Bool
+		g := unconnectedBy(t, testenv.CountOptions{}, quick(), func(d *rigDialer) remote.Dialer {
+			return dialFunc(func(ctx context.Context, interactive bool) (remote.Conn, error) {
+				if none.Load() {
+					return nil, fmt.Errorf("start session: %w", sshdial.ErrNoSFTP)
+				}
+				return d.Dial(ctx, interactive)
+			})
+		})
+		none.Store(true)
+		if err := g.Connect(t.Context(), false); !errors.Is(err, sshdial.ErrNoSFTP) {
+			t.Fatalf("connect: %v", err)
+		}
+		g.eventually(remote.StateDown)
+		none.Store(false)
+		check(t, g.Connect(t.Context(), false))
+		none.Store(true)
+		g.server.Break()
+		g.eventually(remote.StateDegraded)
+		time.Sleep(10 * time.Second)
+		none.Store(false)
+		g.eventually(remote.StateUp)
 	})
 }
