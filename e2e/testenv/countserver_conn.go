@@ -60,19 +60,16 @@ func (s *CountServer) trip(ctx context.Context, done <-chan struct{}) error {
 
 // OpenSFTP opens a session, or fails with ErrRefused.
 func (c *CountConn) OpenSFTP(ctx context.Context) (io.ReadWriteCloser, error) {
-	c.mu.Lock()
-	refused := c.s.o.MaxSessions > 0 && len(c.sessions) >= c.s.o.MaxSessions
-	c.mu.Unlock()
 	if err := c.s.trip(ctx, c.done); err != nil {
 		return nil, err
 	}
-	if refused {
-		return nil, ErrRefused
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil {
+	switch {
+	case c.err != nil:
 		return nil, c.err
+	case c.s.o.MaxSessions > 0 && len(c.sessions) >= c.s.o.MaxSessions:
+		return nil, ErrRefused
 	}
 	x := &countConnSession{ReadWriteCloser: c.s.Connect(), c: c}
 	c.sessions[x] = struct{}{}

@@ -3,6 +3,9 @@ package remote_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -166,6 +169,59 @@ func TestAhead_aRefusedLoginIsNotRepeated(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		if n := refused.Load(); n != 2 {
 			t.Errorf("%d refused logins after a person wanted to connect, want one more", n)
+		}
+	})
+}
+
+// refusals counts the channels that a server refuses.
+type refusals struct {
+	remote.Conn
+	n *atomic.Int32
+}
+
+func (c refusals) OpenSFTP(ctx context.Context) (io.ReadWriteCloser, error) {
+	rwc, err := c.Conn.OpenSFTP(ctx)
+	if err != nil {
+		c.n.Add(1)
+	}
+	return rwc, err
+}
+
+// What a server bears on a connection is remembered: it is not asked for more again, and
+// given as much again to a stream after a pause, in which idle channels were closed.
+func TestChannels_asManyAsTheServerBears(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var refused atomic.Int32
+		server := far(100 * time.Millisecond)
+		server.MaxSessions = 4
+		g := unconnectedBy(t, server, remote.Options{MaxConnections: 1}, func(d *rigDialer) remote.Dialer {
+			return dialFunc(func(ctx context.Context, interactive bool) (remote.Conn, error) {
+				c, err := d.Dial(ctx, interactive)
+				if err != nil {
+					return nil, err
+				}
+				return refusals{c, &refused}, nil
+			})
+		})
+		check(t, os.WriteFile(filepath.Join(g.dir, "in"), nil, 0o644))
+		check(t, os.Truncate(filepath.Join(g.dir, "in"), 64<<20))
+		check(t, g.Connect(t.Context(), false))
+		stream := func() int {
+			f := g.open("in", forRead)
+			defer f.Close(t.Context())
+			check(t, discardAll(t.Context(), f, 64<<20))
+			return g.Status().Channels
+		}
+		first, asked := stream(), refused.Load()
+		time.Sleep(2 * time.Minute)
+		if idle := g.Status().Channels; idle >= first {
+			t.Errorf("%d channels after a pause, and %d while they were used", idle, first)
+		}
+		if again := stream(); first != 4 || again != first {
+			t.Errorf("%d channels, and later %d, of the 4 that the server bears", first, again)
+		}
+		if n := refused.Load(); asked == 0 || n != asked {
+			t.Errorf("%d channels were refused at first, and %d later", asked, n-asked)
 		}
 	})
 }

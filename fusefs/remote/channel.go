@@ -38,11 +38,12 @@ func (l *link) openChannel(ctx context.Context, c *conn) (*channel, error) {
 	l.mu.Lock()
 	c.opening--
 	if errors.Is(err, sshdial.ErrChannelRefused) {
-		c.full = true
+		c.full, c.most = true, len(c.channels)
 	}
 	over := c.over || l.over
 	if err == nil && !over {
 		c.channels = append(c.channels, ch)
+		c.most = max(c.most, len(c.channels)) // one asked for beside it may have been refused
 	}
 	l.mu.Unlock()
 	if err != nil {

@@ -60,8 +60,8 @@ func (l *link) room() (have, room int) {
 	have = len(l.dataLocked())
 	room = have
 	for _, c := range l.conns {
-		if !c.full && !c.over {
-			room += max(l.r.o.MaxChannels-len(c.channels), 0)
+		if !c.over {
+			room += max(c.bears()-len(c.channels), 0)
 		}
 	}
 	return have, room
@@ -88,8 +88,8 @@ func (l *link) openChannels(n int) {
 	var opening sync.WaitGroup
 	l.mu.Lock()
 	for _, c := range l.conns {
-		room := l.r.o.MaxChannels - len(c.channels) - c.opening
-		for ; room > 0 && n > 0 && !c.full && !c.over; room-- {
+		room := c.bears() - len(c.channels) - c.opening
+		for ; room > 0 && n > 0 && !c.over; room-- {
 			n--
 			opening.Go(func() {
 				if _, err := l.openChannel(ctx, c); err != nil {
@@ -109,7 +109,7 @@ const refillPause = time.Second
 // refill opens a data channel when none is left and there is room for one.
 func (l *link) refill() {
 	l.mu.Lock()
-	missing := !l.over && l.control != nil && !l.conns[0].full && l.dataLocked()[0] == l.control
+	missing := !l.over && l.control != nil && l.conns[0].bears() > 1 && l.dataLocked()[0] == l.control
 	l.mu.Unlock()
 	if missing && l.growing.CompareAndSwap(false, true) {
 		l.openChannels(1)
