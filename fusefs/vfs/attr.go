@@ -126,7 +126,7 @@ func (f *FS) info(n *node) Node {
 func (f *FS) peek(n *node) Node {
 	left := f.attrLeft(n)
 	out := Node{Ino: n.ino, Attr: f.attrOf(n), EntryTTL: left, AttrTTL: left}
-	if n.parent != nil && !n.gone {
+	if n.parent != nil && !n.gone && (n.file == nil || !n.file.doubt) {
 		out.EntryTTL = max(left, f.listLeft(n.parent))
 	}
 	return out
@@ -135,22 +135,53 @@ func (f *FS) peek(n *node) Node {
 // apply takes over what the remote told of n. since is the tick at which it was
 // asked: what we changed later stands, while we change its name nobody knows whether
 // that is the file of before or the one of after, and of one that has lost its name
-// nothing can be told. It reports whether anything that users see is different.
+// nothing can be told. Of a file that is open here it only notes that the next look has
+// to find out whose attributes they are. It reports whether anything that users see is
+// different.
 func (f *FS) apply(n *node, a Attrs, since uint64, at time.Time) bool {
-	if n.tick > since || n.dirty() || n.gone || f.nameUse.changing[n] > 0 {
+	if f.knowsBetter(n, since) {
 		return false
 	}
+	if f.inDoubt(n, a) {
+		first := !n.file.doubt
+		n.file.doubt, n.attrAt = true, zeroTime
+		if first && n.nlookup > 0 {
+			f.invals.entry(n.parent.ino, f.shown(n))
+		}
+		return first
+	}
 	old := f.attrOf(n)
+	f.take(n, a, at)
+	return f.attrOf(n) != old
+}
+
+// knowsBetter says that what was asked at the tick since tells nothing of n.
+func (f *FS) knowsBetter(n *node, since uint64) bool {
+	return n.tick > since || n.dirty() || n.gone || f.nameUse.changing[n] > 0
+}
+
+// take makes a, as of at, the attributes of n. FS.mu is held.
+func (f *FS) take(n *node, a Attrs, at time.Time) {
 	if n.attr.Mtime != a.Mtime || n.attr.Size != a.Size {
 		n.link, n.tried = "", false
 	}
 	n.attr, n.attrAt, n.guess = a, at, false
-	if n.file != nil {
-		if v := versionOf(a); n.file.ver.set && !n.file.ver.same(v) {
-			f.dropData(n)
-		}
+	if n.file == nil {
+		return
 	}
-	return f.attrOf(n) != old
+	n.file.doubt = false
+	v, was := f.stamp(a), n.file.ver
+	other := was.size != v.size || was.mtime != v.mtime
+	if !was.set || !other && (!was.racy || v.racy) {
+		return
+	}
+	if other {
+		n.file.foreign++
+	}
+	f.dropData(n)
+	if n.file.readers > 0 {
+		n.file.ver = v // what is read from now on
+	}
 }
 
 // dropData forgets a file's data here and in the kernel.
@@ -158,7 +189,7 @@ func (f *FS) dropData(n *node) {
 	f.spans.dropAll(n)
 	n.file.ver = version{}
 	if n.nlookup > 0 {
-		f.invals.data(n.ino)
+		n.file.told = f.invals.data(n.ino)
 	}
 }
 
@@ -214,6 +245,14 @@ func (f *FS) GetAttr(ctx context.Context, ino uint64) (Attr, time.Duration, erro
 		err = f.refresh(ctx, n)
 		f.mu.Lock()
 	}
+	if err == nil && n.file != nil && n.file.readers > 0 && n.file.told != nil {
+		// A larger size has the kernel show zeros at the end of the last page that
+		// it had before.
+		told := n.file.told
+		f.mu.Unlock()
+		f.invals.await(ctx, told)
+		f.mu.Lock()
+	}
 	defer f.mu.Unlock()
 	if err != nil {
 		return Attr{}, 0, err
@@ -249,6 +288,9 @@ func (f *FS) refresh(ctx context.Context, n *node) error {
 		if err == nil {
 			err = checkAttrs(&a)
 		}
+		if err == nil {
+			_, a, err = f.replaced(ctx, n, a)
+		}
 		f.mu.Lock()
 		now, perr := f.path(n)
 		changes := f.nameUse.pathChanges(n)
@@ -269,6 +311,7 @@ func (f *FS) refresh(ctx context.Context, n *node) error {
 			// is known that it is a directory: without that smbd would tell a Mac
 			// that there is no such share, instead of trouble with its disk.
 			err = nil
+		case err == nil && n.gone:
 		case err == nil && n == f.root && a.Mode&modeType != modeDir:
 			err = syscall.EIO
 		case err == nil && n != f.root && !n.sameType(a.Mode) && n.tick <= since && !changes:
@@ -276,7 +319,9 @@ func (f *FS) refresh(ctx context.Context, n *node) error {
 			f.detach(n)
 			err = syscall.ESTALE
 		case err == nil:
-			f.apply(n, a, since, at)
+			if !f.knowsBetter(n, since) {
+				f.take(n, a, at)
+			}
 			f.noteMiss(n.parent)
 		}
 		f.mu.Unlock()

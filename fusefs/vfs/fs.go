@@ -174,13 +174,7 @@ func (f *FS) Refresh() {
 	}
 	told := make(chan struct{})
 	f.invals.push(func(Kernel) { close(told) })
-	timer := time.NewTimer(time.Second)
-	defer timer.Stop()
-	select {
-	case <-told:
-	case <-timer.C:
-	case <-f.life.Done():
-	}
+	f.invals.await(f.life, told)
 }
 
 // forgetFreshness has nothing answered any more that was asked for before now,
@@ -209,6 +203,7 @@ func (f *FS) janitor(ctx context.Context) {
 			return
 		case now := <-t.C:
 			f.spans.trim(now.Add(-dataIdle))
+			f.holdOpen(now)
 			// Listings that came ahead were too young to be forgotten when the
 			// last of them came.
 			f.mu.Lock()

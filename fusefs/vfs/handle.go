@@ -26,6 +26,10 @@ type handle struct {
 	// closed says that a descriptor of it was closed, and nothing written since:
 	// most likely the kernel is about to release it.
 	closed bool
+	// fromMemory is when it was opened without asking the server; zero when it was
+	// not, or has a file of its own by now. foreign is the file's then.
+	fromMemory time.Time
+	foreign    int
 	// fixed is the content of a handle without a remote file (a link shown as a
 	// file).
 	fixed []byte
@@ -83,6 +87,9 @@ func (f *FS) newHandle(n *node, flags uint32) *handle {
 	h := &handle{fh: f.lastFH, n: n, flags: flags}
 	f.handles[h.fh] = h
 	n.handles++
+	if n.file != nil {
+		h.foreign = n.file.foreign
+	}
 	return h
 }
 

@@ -3,6 +3,7 @@ package vfs
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // invalQueue carries invalidations to the kernel in order, from one goroutine: a
@@ -34,9 +35,34 @@ func (q *invalQueue) push(fn func(Kernel)) {
 }
 
 func (q *invalQueue) attr(ino uint64) { q.push(func(k Kernel) { k.InvalAttr(ino) }) }
-func (q *invalQueue) data(ino uint64) { q.push(func(k Kernel) { k.InvalData(ino) }) }
+
+// data gives what is closed when the kernel was told; nil when there is no kernel.
+func (q *invalQueue) data(ino uint64) <-chan struct{} {
+	if q.kernel == nil {
+		return nil
+	}
+	told := make(chan struct{})
+	q.push(func(k Kernel) {
+		k.InvalData(ino)
+		close(told)
+	})
+	return told
+}
+
 func (q *invalQueue) entry(parent uint64, name string) {
 	q.push(func(k Kernel) { k.InvalEntry(parent, name) })
+}
+
+// await waits until told is closed, for a second at most: the kernel may wait for
+// somebody's operation.
+func (q *invalQueue) await(ctx context.Context, told <-chan struct{}) {
+	timer := time.NewTimer(time.Second)
+	defer timer.Stop()
+	select {
+	case <-told:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 func (q *invalQueue) run(ctx context.Context) {

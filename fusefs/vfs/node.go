@@ -89,8 +89,14 @@ type fileState struct {
 	readers        int
 	closing        *closing // an unflushed writer that is being closed; nil: none
 	// ver is the version of all cached data.
-	ver   version
-	spans []*span // guarded by spanCache.mu instead
+	ver version
+	// doubt says that the name looks different from what is open here, foreign counts
+	// the versions that others made of the file, and told is closed when the kernel
+	// was told to drop its pages for the last time.
+	doubt   bool
+	foreign int
+	told    <-chan struct{}
+	spans   []*span // guarded by spanCache.mu instead
 }
 
 // behindLink says that the node shows what a link leads to.

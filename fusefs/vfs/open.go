@@ -90,12 +90,13 @@ func (f *FS) openRead(ctx context.Context, n *node, flags uint32) (Opened, error
 	if f.attrLeft(n) > 0 && time.Since(n.attrAt) < openTTL && !n.guess && n.file.ver.same(versionOf(n.attr)) && f.spans.whole(n, int64(n.attr.Size)) {
 		defer f.mu.Unlock()
 		h := f.newHandle(n, flags)
+		h.fromMemory = time.Now()
 		n.file.readers++
 		f.noteOpen(n)
 		return Opened{FH: h.fh, KeepCache: true}, nil
 	}
 	f.mu.Unlock()
-	r, err := f.openByName(ctx, n, OpenFlags{Read: true})
+	r, err := f.openNamed(ctx, n, OpenFlags{Read: true})
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
@@ -111,6 +112,24 @@ func (f *FS) openRead(ctx context.Context, n *node, flags uint32) (Opened, error
 	return o, nil
 }
 
+// openNamed is openByName for one more handle of n: it is ESTALE where others gave the
+// name to another file than the one that is open here, and the kernel looks it up again.
+func (f *FS) openNamed(ctx context.Context, n *node, flags OpenFlags) (openedFile, error) {
+	r, err := f.openByName(ctx, n, flags)
+	if err != nil {
+		return r, err
+	}
+	other, a, err := f.replaced(ctx, n, r.attrs)
+	if other {
+		err = syscall.ESTALE
+	}
+	if err != nil {
+		f.closeFile(r.file)
+	}
+	r.attrs = a
+	return r, err
+}
+
 // opened takes over the attributes that came with an open, and says what becomes
 // of cached data.
 func (f *FS) opened(n *node, a Attrs, since uint64, at time.Time) (keep, changed bool) {
@@ -123,7 +142,9 @@ func (f *FS) opened(n *node, a Attrs, since uint64, at time.Time) (keep, changed
 	keep = n.file.ver.same(v)
 	before := n.attr
 	wasFresh := !n.attrAt.IsZero()
-	f.apply(n, a, since, at)
+	if !f.knowsBetter(n, since) {
+		f.take(n, a, at)
+	}
 	changed = wasFresh && (before.Size != n.attr.Size || before.Mtime != n.attr.Mtime)
 	if n.dirty() {
 		return true, false
@@ -176,7 +197,7 @@ func (f *FS) openWrite(ctx context.Context, n *node, flags uint32) (Opened, erro
 	// Behind what is queued on a writer that cannot be joined, not past it.
 	queued := trunc && n.file.writer != nil
 	f.mu.Unlock()
-	r, err := f.openByName(ctx, n, OpenFlags{Read: read, Write: true, Truncate: trunc && !queued})
+	r, err := f.openNamed(ctx, n, OpenFlags{Read: read, Write: true, Truncate: trunc && !queued})
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
@@ -222,9 +243,9 @@ func (f *FS) openWrite(ctx context.Context, n *node, flags uint32) (Opened, erro
 }
 
 // joinWriter takes a reference to a node's writer for one more handle. Unless
-// something is queued on it, it is asked what the file looks like now when that was
-// asked for the last time longer than age ago: one round trip. FS.mu is held, and
-// not while that takes.
+// something is queued on it, the server is asked what the name looks like now when
+// that was asked for the last time longer than age ago: one round trip. FS.mu is held,
+// and not while that takes.
 func (f *FS) joinWriter(ctx context.Context, n *node, w *writer, age time.Duration) (Opened, error) {
 	w.refs++
 	if n.dirty() || n.gone || !f.strict() && !n.guess && time.Since(n.attrAt) < age {
@@ -233,12 +254,16 @@ func (f *FS) joinWriter(ctx context.Context, n *node, w *writer, age time.Durati
 	since, at := f.tick, time.Now()
 	n.handles++
 	f.mu.Unlock()
-	a, err := w.file.Stat(ctx)
+	other := false
+	a, err := f.lookAt(ctx, n)
 	if err == nil {
-		err = checkAttrs(&a)
+		other, a, err = f.replaced(ctx, n, a)
 	}
 	f.mu.Lock()
 	n.handles--
+	if other || notExist(err) {
+		err = syscall.ESTALE // the kernel looks up what has the name now
+	}
 	if err != nil {
 		f.putWriter(n, w)
 		return Opened{}, err

@@ -45,7 +45,18 @@ func (f *FS) Read(ctx context.Context, fh uint64, buf []byte, off int64) (int, [
 		f.mu.Lock()
 		size := int64(n.attr.Size)
 		dirty := n.dirty()
+		doubt := n.file.doubt && !dirty && try == 0
+		lost := f.lost(h)
 		f.mu.Unlock()
+		switch {
+		case lost:
+			return 0, nil, syscall.ESTALE
+		case doubt:
+			if err := f.refresh(ctx, n); err != nil {
+				return 0, nil, err
+			}
+			continue
+		}
 		end := min(off+int64(len(buf)), size)
 		if off < 0 || off >= end {
 			return 0, nil, nil
@@ -209,7 +220,11 @@ func (f *FS) readable(ctx context.Context, h *handle) (*readFile, error) {
 	}
 	n := h.n
 	ver := n.file.ver
+	lost := f.lost(h)
 	f.mu.Unlock()
+	if lost {
+		return nil, syscall.ESTALE
+	}
 	o, err := f.openByName(ctx, n, OpenFlags{Read: true})
 	if err != nil {
 		return nil, err
@@ -218,6 +233,7 @@ func (f *FS) readable(ctx context.Context, h *handle) (*readFile, error) {
 		f.closeFile(o.file)
 		f.mu.Lock()
 		n.attrAt = zeroTime
+		n.file.foreign++
 		f.dropData(n)
 		f.mu.Unlock()
 		return nil, syscall.ESTALE
@@ -227,7 +243,7 @@ func (f *FS) readable(ctx context.Context, h *handle) (*readFile, error) {
 	if h.rf != nil {
 		f.closeFile(o.file)
 	} else {
-		h.rf = &readFile{file: o.file, path: o.path, refs: 1}
+		h.rf, h.fromMemory = &readFile{file: o.file, path: o.path, refs: 1}, zeroTime
 		if f.handles[h.fh] != h {
 			// Released meanwhile: ours is the only reference.
 			rf := h.rf
@@ -237,6 +253,12 @@ func (f *FS) readable(ctx context.Context, h *handle) (*readFile, error) {
 	}
 	h.rf.refs++
 	return h.rf, nil
+}
+
+// lost says that a handle that was opened from memory has no file, and that others
+// changed the one of its name. FS.mu is held.
+func (f *FS) lost(h *handle) bool {
+	return h.rf == nil && h.w == nil && h.foreign != h.n.file.foreign
 }
 
 func readFixed(data, buf []byte, off int64) int {

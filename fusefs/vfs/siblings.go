@@ -145,14 +145,14 @@ func (f *FS) fetchWhole(ctx context.Context, n *node) {
 		return
 	}
 	f.mu.Lock()
-	if n.gone || n.file == nil || n.tick > o.since || n.dirty() || f.nameUse.changing[n] > 0 {
+	if n.file == nil || f.knowsBetter(n, o.since) || n.file.readers > 0 || n.file.writer != nil {
 		f.mu.Unlock()
 		return
 	}
 	f.opened(n, a, o.since, o.at)
-	f.mu.Unlock()
 	var spans []*span
 	f.spans.cover(n, 0, int64(a.Size), siblingMax, true, func(s *span) { spans = append(spans, s) })
+	f.mu.Unlock()
 	for _, s := range spans {
 		got, rerr := file.ReadAt(ctx, s.buf, s.off)
 		f.finish(s, got, rerr)
