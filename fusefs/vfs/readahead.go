@@ -44,11 +44,14 @@ type Advisor interface {
 	MaxRead() int
 }
 
-// readWindow is how far ahead of a sequential reader data are fetched at most. All
-// sequential readers together leave half of the cache to what was read: what is
-// fetched for one must not push out what another has not come to yet.
+// cacheShare is how much one reader may have ahead of it in the cache. All readers
+// together leave half of it to what was read: what is fetched for one must not push out
+// what another has not come to yet.
+func (f *FS) cacheShare() int64 { return f.spans.budget.Load() / (2 * max(1, f.streams.Load())) }
+
+// readWindow is how far ahead of a sequential reader data are fetched at most.
 func (f *FS) readWindow() int64 {
-	limit := min(f.opts.MaxReadAhead, f.spans.budget.Load()/(2*max(1, f.streams.Load())))
+	limit := min(f.opts.MaxReadAhead, f.cacheShare())
 	if a, ok := f.r.(Advisor); ok {
 		// What has come and was not read yet is not asked for any more, and a
 		// piece is asked for only once there is room for all of it.

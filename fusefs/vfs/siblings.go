@@ -10,7 +10,7 @@ import (
 
 const (
 	// siblingMax is the largest file that is fetched before it is opened, and
-	// siblingBytes what is fetched so for one directory at a time.
+	// siblingBytes how far ahead of a reader at most.
 	siblingMax   = 1 << 20
 	siblingBytes = 8 << 20
 	// siblingLimit is how many files are fetched ahead at most.
@@ -28,7 +28,6 @@ type sequence struct {
 	ahead   int    // how many files to be ahead
 	upTo    string // the last one fetched
 	pending int
-	bytes   int64
 }
 
 // noteOpen notices that the files of a directory are read one after another, and
@@ -90,34 +89,38 @@ func (f *FS) fetchSiblings(d *node, i int) {
 			from = k + 1
 		}
 	}
-	files := 0
-	for _, c := range d.dir.order[i+1 : min(max(from, i+1), len(d.dir.order))] {
-		if c.file != nil {
-			files++
-		}
-	}
-	for k := from; k < len(d.dir.order) && files < s.ahead; k++ {
+	// What the cache cannot keep until the reader comes would be fetched twice.
+	limit := min(siblingBytes, f.cacheShare())
+	files, bytes := 0, int64(0)
+	for k := i + 1; k < len(d.dir.order) && files < s.ahead; k++ {
 		c := d.dir.order[k]
-		s.upTo = c.name
 		if c.file == nil || c.loc != nil || c.attr.Mode&modeType != modeRegular {
 			continue
 		}
 		files++
 		size := int64(c.attr.Size)
-		if size == 0 || size > siblingMax || c.file.readers > 0 || c.file.writer != nil || f.spans.covered(c, 0) >= size {
+		if size == 0 || size > siblingMax {
 			continue
 		}
-		if s.pending >= siblingLimit || s.bytes+size > siblingBytes {
+		if bytes += size; bytes > limit {
 			return
 		}
-		s.pending++
-		s.bytes += size
-		f.startSibling(d, c, size)
+		if k < from {
+			continue
+		}
+		if s.pending >= siblingLimit {
+			return
+		}
+		s.upTo = c.name
+		if c.file.readers == 0 && c.file.writer == nil && f.spans.covered(c, 0) < size {
+			s.pending++
+			f.startSibling(d, c)
+		}
 	}
 }
 
 // startSibling fetches a whole file. FS.mu is held.
-func (f *FS) startSibling(d, n *node, size int64) {
+func (f *FS) startSibling(d, n *node) {
 	n.handles++
 	f.spawn(func(ctx context.Context) {
 		f.fetchWhole(ctx, n)
@@ -125,7 +128,6 @@ func (f *FS) startSibling(d, n *node, size int64) {
 		defer f.mu.Unlock()
 		if d.dir != nil {
 			d.dir.seq.pending--
-			d.dir.seq.bytes -= size
 		}
 		n.handles--
 		f.drop(n)
