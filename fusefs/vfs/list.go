@@ -208,39 +208,6 @@ func (f *FS) sort(d *node) {
 	d.dir.order = order
 }
 
-// evictPause is the time between two searches for what can be forgotten: while
-// the kernel itself remembers more than the limit there is nothing to be found.
-const evictPause = time.Second
-
-// evict forgets directories that were not used for long when too many nodes are
-// remembered.
-func (f *FS) evict() {
-	if len(f.nodes) <= f.opts.MaxNodes || time.Since(f.evicted) < evictPause {
-		return
-	}
-	f.evicted = time.Now()
-	var dirs []*node
-	for _, n := range f.nodes {
-		if n.dir != nil && len(n.dir.children) > 0 && n.handles == 0 && n.dir.fetch == nil {
-			dirs = append(dirs, n)
-		}
-	}
-	slices.SortFunc(dirs, func(a, b *node) int { return a.dir.usedAt.Compare(b.dir.usedAt) })
-	target := f.opts.MaxNodes * 9 / 10
-	for _, d := range dirs {
-		if len(f.nodes) <= target || time.Since(d.dir.usedAt) < time.Second {
-			return
-		}
-		d.dir.complete, d.dir.aliases, d.dir.order = false, nil, nil
-		for name, c := range d.dir.children {
-			if !c.inUse() {
-				delete(d.dir.children, name)
-				f.forgetNode(c)
-			}
-		}
-	}
-}
-
 // checkListings has listings that are in use read again before they are too old.
 func (f *FS) checkListings(now time.Time) {
 	f.mu.Lock()
