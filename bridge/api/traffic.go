@@ -15,15 +15,20 @@ type TrafficStats struct {
 	WriteBytes       uint64  `json:"write_bytes"` // to the server
 	// ReadRate and WriteRate are what programs read and wrote during the last
 	// second, the cache's part included.
-	ReadRate     float64 `json:"read_bytes_per_second"`
-	WriteRate    float64 `json:"write_bytes_per_second"`
-	Dials        uint64  `json:"dials"` // connections that were tried
-	Reconnects   uint64  `json:"reconnects"`
-	CacheHits    uint64  `json:"cache_hits"`
-	CacheMisses  uint64  `json:"cache_misses"`
-	CacheBytes   uint64  `json:"cache_bytes"`
-	PendingBytes uint64  `json:"pending_bytes"` // written, not acknowledged
-	OpenHandles  int     `json:"open_handles"`
+	ReadRate    float64 `json:"read_bytes_per_second"`
+	WriteRate   float64 `json:"write_bytes_per_second"`
+	Dials       uint64  `json:"dials"` // connections that were tried
+	Reconnects  uint64  `json:"reconnects"`
+	CacheHits   uint64  `json:"cache_hits"`
+	CacheMisses uint64  `json:"cache_misses"`
+	CacheBytes  uint64  `json:"cache_bytes"`
+	// AheadBytes were asked for before anybody read them; WastedBytes of them were
+	// dropped unread. ListedAhead are directories that were listed like that.
+	AheadBytes   uint64 `json:"ahead_bytes"`
+	WastedBytes  uint64 `json:"wasted_bytes"`
+	ListedAhead  uint64 `json:"listed_ahead"`
+	PendingBytes uint64 `json:"pending_bytes"` // written, not acknowledged
+	OpenHandles  int    `json:"open_handles"`
 	// Operations are those of the file system that were answered, by kind;
 	// LatencyBounds are the bounds of their buckets.
 	Operations    map[string]OperationStats `json:"operations"`

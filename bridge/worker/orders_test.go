@@ -52,6 +52,9 @@ func TestOrders_whileItRuns(t *testing.T) {
 		st, err := m.Stats(t.Context())
 		return err == nil && st.CacheBytes <= 8<<20
 	})
+	if st.AheadBytes < size/2 || st.WastedBytes != 0 {
+		t.Errorf("%d bytes were asked for ahead of a reader of all, %d of them for nothing", st.AheadBytes, st.WastedBytes)
+	}
 
 	// Somebody waits for a server that says nothing.
 	sshd.Freeze()
