@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-
 	"os"
 	"os/exec"
 	"path/filepath"
