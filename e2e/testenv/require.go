@@ -53,6 +53,12 @@ var facilities = map[string]func() string{
 		}
 		return ""
 	},
+	"sftpgo": func() string {
+		if _, err := exec.LookPath("sftpgo"); err != nil {
+			return "no SFTPGo (BRIDGE_TEST_REQUIRE=sftpgo e2e/prepare.sh builds it)"
+		}
+		return ""
+	},
 	"docker": func() string {
 		if out, err := exec.Command("docker", "info").CombinedOutput(); err != nil {
 			return "no Docker engine: " + strings.TrimSpace(string(out))

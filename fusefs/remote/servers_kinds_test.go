@@ -29,7 +29,8 @@ type kind struct {
 
 	noAtime      bool // the time of access cannot be set
 	noRawNames   bool // names are UTF-8
-	followsLinks bool // LSTAT follows links, and READLINK resolves them
+	followsLinks bool // LSTAT follows links
+	absLinks     bool // READLINK tells an absolute path
 	slow         bool // its windows, or its code, carry little
 	grows        bool // has what further channels need
 	plain        bool // differs from another one in nothing that stripes meet
@@ -90,7 +91,11 @@ func kinds() []kind {
 		{
 			name: "ProFTPD mod_sftp", needs: []string{"root", "sshd", "proftpd"}, start: startProFTPD,
 			version: programVersion("proftpd", "-v"),
-			note:    "mixes up two sessions of one connection, so it is given one, and fast streams use further connections; LSTAT follows links, and READLINK tells an absolute path", followsLinks: true,
+			note:    "mixes up two sessions of one connection, so it is given one, and fast streams use further connections; LSTAT follows links, and READLINK tells an absolute path", followsLinks: true, absLinks: true,
+		},
+		{
+			name: "SFTPGo", needs: []string{"root", "sshd", "sftpgo"}, start: startSFTPGo,
+			version: programVersion("sftpgo", "-v"), note: "Go; READLINK tells an absolute path", noAtime: true, absLinks: true,
 		},
 		{
 			name: "AsyncSSH", needs: []string{"root", "sshd", "asyncssh"}, start: startAsyncSSH,
@@ -161,6 +166,17 @@ SFTPAuthMethods publickey
 SFTPAuthorizedUserKeys file:%[4]s
 `, m.port, m.dir, m.hostKey("ed25519"), m.write("keys", string(rfc4716)))
 	return m.serve("proftpd", "--nodaemon", "--config", m.write("proftpd.conf", conf))
+}
+
+// startSFTPGo serves the directory as "/", as SFTPGo does for each of its users.
+func startSFTPGo(t testing.TB) *served {
+	t.Helper()
+	m := newMachine(t)
+	m.write("sftpgo.json", fmt.Sprintf(`{"sftpd": {"bindings": [{"address": "127.0.0.1"}], "host_keys": [%q]}}`, m.hostKey("ed25519")))
+	s := m.serve("sftpgo", "portable", "--config-dir", m.dir, "--directory", m.root(), "--sftpd-port", strconv.Itoa(m.port),
+		"--username", "root", "--public-key", m.key, "--permissions", "*")
+	s.root = "/"
+	return s
 }
 
 //go:embed testdata/asyncssh_server.py
