@@ -22,6 +22,11 @@ type channel struct {
 	lastUse atomic.Int64 // as nanos gives it
 	handles atomic.Int64 // files open on it
 
+	// stalledAt is when (as nanos gives it) a request began that timed out without a
+	// sign of life: until the next sign, operations on paths fail at once on the
+	// control channel, and a data channel is passed over by files that are opened.
+	stalledAt atomic.Int64
+
 	requests requestList
 }
 
@@ -105,6 +110,28 @@ func (ch *channel) watch() {
 func (ch *channel) alive() bool { return ch.client.Err() == nil }
 
 func (ch *channel) touch() { ch.lastUse.Store(nanos(time.Now())) }
+
+// stalled says that a request timed out, and that nothing was heard since.
+func (ch *channel) stalled() bool {
+	at := ch.stalledAt.Load()
+	if at == 0 {
+		return false
+	}
+	if ch.heard.Load() > at {
+		ch.stalledAt.CompareAndSwap(at, 0)
+		return false
+	}
+	return true
+}
+
+// noteTimeout notes that a request that began at start timed out, where that is why
+// ctx ended. Whatever is heard after start clears it, also what came while this was
+// being noted.
+func (ch *channel) noteTimeout(ctx context.Context, start time.Time) {
+	if errors.Is(context.Cause(ctx), ErrTimeout) && ch.heard.Load() <= nanos(start) {
+		ch.stalledAt.CompareAndSwap(0, nanos(start))
+	}
+}
 
 // serial says that the server handles the requests of a session one after the
 // other, as the protocol demands. Only OpenSSH is known to: others begin a

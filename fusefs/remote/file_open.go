@@ -21,21 +21,21 @@ type opened struct {
 // The caller closes the File.
 func (r *Remote) Open(ctx context.Context, p string, flags OpenFlags, mode uint32) (*File, Attrs, error) {
 	path := r.abs(p)
-	q := pathRequest[opened]{op: "open", path: p}
-	q.do = func(ctx context.Context, c *sftp.Client) (opened, error) {
-		return r.open(ctx, c, path, flags, mode)
+	q := pathRequest[opened]{op: "open", path: p, opens: true}
+	q.do = func(ctx context.Context, l *link) (opened, error) {
+		return l.open(ctx, path, flags, mode)
 	}
 	if flags.Create && flags.Exclusive {
 		// Made by us when it is empty: nobody can have written to it. It is
 		// opened as it is.
-		q.settle = func(ctx context.Context, c *sftp.Client) (opened, outcome, error) {
-			a, there, err := exists(ctx, c, path)
+		q.settle = func(ctx context.Context, l *link) (opened, outcome, error) {
+			a, there, err := exists(ctx, l.control.client, path)
 			if err != nil || !there || a.Mode&modeType != modeReg || a.Size != 0 {
 				return opened{}, notDone, err
 			}
 			plain := flags
 			plain.Create, plain.Exclusive, plain.Truncate = false, false, false
-			o, err := r.open(ctx, c, path, plain, 0)
+			o, err := l.open(ctx, path, plain, 0)
 			return o, done, err
 		}
 	}
@@ -53,16 +53,10 @@ func (r *Remote) Open(ctx context.Context, p string, flags OpenFlags, mode uint3
 	return f, o.attrs, nil
 }
 
-// open opens path on the channel that is best for a new file. control is the
-// session of the request; the file's own may be another one, and that may end
-// without the link.
-func (r *Remote) open(ctx context.Context, control *sftp.Client, path string, flags OpenFlags, mode uint32) (opened, error) {
+// open opens path on the channel that is best for a new file, which may end without
+// the link.
+func (l *link) open(ctx context.Context, path string, flags OpenFlags, mode uint32) (opened, error) {
 	for {
-		l := r.linkOf(control)
-		if l == nil {
-			// Over before its session has noticed, perhaps.
-			return opened{}, fmt.Errorf("%w: %w", sftp.ErrConnectionLost, sftp.ErrNotSent)
-		}
 		ch, err := l.home(ctx)
 		if err != nil {
 			return opened{}, fmt.Errorf("open %q: %w", path, err)
@@ -78,16 +72,6 @@ func (r *Remote) open(ctx context.Context, control *sftp.Client, path string, fl
 			return opened{}, err // run settles it
 		}
 	}
-}
-
-// linkOf gives the link whose control session is c, nil when it is over.
-func (r *Remote) linkOf(c *sftp.Client) *link {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.link == nil || r.link.control.client != c {
-		return nil
-	}
-	return r.link
 }
 
 func sftpFlags(flags OpenFlags) uint32 {
@@ -111,16 +95,17 @@ func sftpFlags(flags OpenFlags) uint32 {
 
 // openOn opens path on ch, which counts the handle already.
 func openOn(ctx context.Context, ch *channel, path string, flags OpenFlags, mode uint32) (_ opened, err error) {
+	start := time.Now()
 	defer func() {
 		if err != nil {
 			ch.handles.Add(-1)
+			ch.noteTimeout(ctx, start)
 		}
 	}()
 	var create Attrs
 	if flags.Create {
 		create = Attrs{Valid: sftp.AttrMode, Mode: mode & 0o7777}
 	}
-	start := time.Now()
 	ch.touch() // not idle while it opens
 	openCall := ch.client.StartOpen(path, sftpFlags(flags), create)
 	statCall := ch.client.StartStat(path)

@@ -94,13 +94,15 @@ func (f *File) breakWith(err error) error {
 // the same. A further lane beside others is looked at by path, right behind the OPEN:
 // that costs no round trip of its own where the server keeps the order.
 func (f *File) openLane(ctx context.Context, ch *channel, path string, further bool) (_ *lane, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, f.r.o.DataTimeout, ErrTimeout)
+	defer cancel()
+	start := time.Now()
 	defer func() {
 		if err != nil {
 			ch.handles.Add(-1)
+			ch.noteTimeout(ctx, start)
 		}
 	}()
-	ctx, cancel := context.WithTimeoutCause(ctx, f.r.o.DataTimeout, ErrTimeout)
-	defer cancel()
 	flags := OpenFlags{Read: f.flags.Read, Write: f.flags.Write}
 	further = further && ch.serial()
 	then := f.r.objects.seenNow(f.object)

@@ -20,7 +20,7 @@ func mostHandles(limit uint64) int64 {
 // home picks the channel on which a file is opened, and counts the handle as the
 // channel's already, or many who look at the same time would all take the same one. It
 // waits for a further channel where those that are open have as many handles as the
-// server allows, and where there can be none it lets go of what was not used for
+// server allows, or answer nothing, and where there can be none it lets go of what was not used for
 // longest. ErrTooManyOpen says that all of it is in use.
 func (l *link) home(ctx context.Context) (*channel, error) {
 	if ch := l.idlest(); ch != nil {
@@ -33,7 +33,7 @@ func (l *link) home(ctx context.Context) (*channel, error) {
 		if ch := l.idlest(); ch != nil {
 			return ch, nil
 		}
-		if l.rest() {
+		if l.answers() && l.rest() {
 			continue
 		}
 		if l.control.takeHandle() {
@@ -45,14 +45,14 @@ func (l *link) home(ctx context.Context) (*channel, error) {
 
 // idlest gives the data channel with the least to do, or the control channel while all
 // those are busy, so that a small file need not wait behind a large one; nil when they
-// have no room for a handle. Of equals it is the first: two files of which one is copied
+// have no room for a handle, or answer nothing. Of equals it is the first: two files of which one is copied
 // into the other are on one channel then.
 func (l *link) idlest() *channel {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var best *channel
 	for _, ch := range l.dataLocked() {
-		if ch.hasRoom() && (best == nil || ch.load.Load() < best.load.Load()) {
+		if ch.hasRoom() && !ch.stalled() && (best == nil || ch.load.Load() < best.load.Load()) {
 			best = ch
 		}
 	}
@@ -63,6 +63,11 @@ func (l *link) idlest() *channel {
 		best.handles.Add(1)
 	}
 	return best
+}
+
+// answers says that a data channel is not stalled.
+func (l *link) answers() bool {
+	return slices.ContainsFunc(l.data(), func(ch *channel) bool { return !ch.stalled() })
 }
 
 // hasRoom says that the server lets another file be open on ch.

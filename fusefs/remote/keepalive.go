@@ -107,19 +107,16 @@ func (l *link) expire(now time.Time) {
 	}
 	l.mu.Unlock()
 	for _, ch := range all {
-		if ch.requests.expire(now, moment(ch.heard.Load()), patience) {
+		dead := ch.requests.expire(now, moment(ch.heard.Load()), patience)
+		// Operations on paths, and those that open files, have deadlines of their own:
+		// what shows that they are stuck is that nothing was heard since one ended.
+		dead = dead || ch.stalled() && now.Sub(moment(ch.stalledAt.Load())) > patience
+		switch {
+		case dead && ch == l.control:
+			l.fail(errors.New("the server stopped answering"))
+		case dead:
 			l.r.log.Warn("a channel was silent for too long and is closed", "dur", patience)
 			ch.client.Close()
-		}
-	}
-	// The control channel's requests have deadlines of their own: what shows
-	// that it is stuck is that nothing was heard since one of them ended.
-	if at := l.stalledAt.Load(); at != 0 {
-		switch heard := l.control.heard.Load(); {
-		case heard > at:
-			l.stalledAt.Store(0)
-		case nanos(now)-at > int64(patience):
-			l.fail(errors.New("the server stopped answering"))
 		}
 	}
 }

@@ -19,10 +19,7 @@ type link struct {
 	control *channel // for paths; set (under mu) before the link is shown to anybody
 	started time.Time
 
-	// stalledAt is when (as nanos gives it) an operation on a path began that
-	// timed out without a sign of life; until the next sign others fail at once.
-	stalledAt atomic.Int64
-	probed    time.Time // when that sign was last asked for; of the monitor alone
+	probed time.Time // when a stalled control channel was last asked; of the monitor alone
 
 	dataCount atomic.Int64   // data channels, as tune found them
 	opening   sync.WaitGroup // openAhead

@@ -22,10 +22,12 @@ type pathRequest[T any] struct {
 	op, path string
 	// do asks the server. The error is a *sftp.StatusError (perhaps wrapped)
 	// where the server answered.
-	do func(ctx context.Context, c *sftp.Client) (T, error)
+	do func(ctx context.Context, l *link) (T, error)
 	// settle finds out, after the answer was lost, what became of it; nil
 	// for what may simply be asked again.
-	settle func(ctx context.Context, c *sftp.Client) (T, outcome, error)
+	settle func(ctx context.Context, l *link) (T, outcome, error)
+	// opens says that do asks another channel, and notes itself which one timed out.
+	opens bool
 }
 
 // losses counts how often the answer to one request was lost. The request may be
@@ -74,22 +76,22 @@ func run[T any](ctx context.Context, r *Remote, q pathRequest[T]) (T, error) {
 		var val T
 		if unknown && q.settle != nil {
 			var out outcome
-			if val, out, err = q.settle(ctx, l.control.client); err == nil && out == done {
+			if val, out, err = q.settle(ctx, l); err == nil && out == done {
 				r.counters.settled.Add(1)
 				return val, nil
 			}
 			unknown = err != nil
 		}
 		if err == nil {
-			val, err = q.do(ctx, l.control.client)
+			val, err = q.do(ctx, l)
 			unknown = unknown || err != nil && !errors.Is(err, sftp.ErrNotSent)
 		}
 		switch {
 		case err == nil:
 			return val, nil
 		case ctx.Err() != nil && !isStatus(err):
-			if errors.Is(context.Cause(ctx), ErrTimeout) {
-				l.noteTimeout(start)
+			if !q.opens {
+				l.control.noteTimeout(ctx, start)
 			}
 			return zero, q.wrap(contextCause(ctx))
 		case !isLost(err):
@@ -117,10 +119,10 @@ func runErr(ctx context.Context, r *Remote, op, path string,
 	settle func(ctx context.Context, c *sftp.Client) (outcome, error),
 ) error {
 	q := pathRequest[struct{}]{op: op, path: path}
-	q.do = func(ctx context.Context, c *sftp.Client) (struct{}, error) { return struct{}{}, do(ctx, c) }
+	q.do = func(ctx context.Context, l *link) (struct{}, error) { return struct{}{}, do(ctx, l.control.client) }
 	if settle != nil {
-		q.settle = func(ctx context.Context, c *sftp.Client) (struct{}, outcome, error) {
-			out, err := settle(ctx, c)
+		q.settle = func(ctx context.Context, l *link) (struct{}, outcome, error) {
+			out, err := settle(ctx, l.control.client)
 			return struct{}{}, out, err
 		}
 	}

@@ -10,9 +10,9 @@ import (
 
 // Lstat gives the attributes of what p names; those of the link if it is one.
 func (r *Remote) Lstat(ctx context.Context, p string) (Attrs, error) {
-	return run(ctx, r, pathRequest[Attrs]{op: "lstat", path: p, do: func(ctx context.Context, c *sftp.Client) (Attrs, error) {
+	return run(ctx, r, pathRequest[Attrs]{op: "lstat", path: p, do: func(ctx context.Context, l *link) (Attrs, error) {
 		start := time.Now()
-		a, err := c.Lstat(ctx, r.abs(p))
+		a, err := l.control.client.Lstat(ctx, r.abs(p))
 		if err == nil {
 			r.noteRTT(time.Since(start))
 		}
@@ -22,9 +22,9 @@ func (r *Remote) Lstat(ctx context.Context, p string) (Attrs, error) {
 
 // Stat gives the attributes of what p names, after the server has followed links.
 func (r *Remote) Stat(ctx context.Context, p string) (Attrs, error) {
-	return run(ctx, r, pathRequest[Attrs]{op: "stat", path: p, do: func(ctx context.Context, c *sftp.Client) (Attrs, error) {
+	return run(ctx, r, pathRequest[Attrs]{op: "stat", path: p, do: func(ctx context.Context, l *link) (Attrs, error) {
 		start := time.Now()
-		a, err := c.Stat(ctx, r.abs(p))
+		a, err := l.control.client.Stat(ctx, r.abs(p))
 		if err == nil {
 			r.noteRTT(time.Since(start))
 		}
@@ -34,26 +34,26 @@ func (r *Remote) Stat(ctx context.Context, p string) (Attrs, error) {
 
 // ReadDir lists a directory, without "." and "..", in the server's order.
 func (r *Remote) ReadDir(ctx context.Context, p string) ([]Entry, error) {
-	return run(ctx, r, pathRequest[[]Entry]{op: "readdir", path: p, do: func(ctx context.Context, c *sftp.Client) ([]Entry, error) {
-		return c.ReadDir(ctx, r.abs(p))
+	return run(ctx, r, pathRequest[[]Entry]{op: "readdir", path: p, do: func(ctx context.Context, l *link) ([]Entry, error) {
+		return l.control.client.ReadDir(ctx, r.abs(p))
 	}})
 }
 
 // Readlink gives the target of a symbolic link, as it stands there.
 func (r *Remote) Readlink(ctx context.Context, p string) (string, error) {
-	return run(ctx, r, pathRequest[string]{op: "readlink", path: p, do: func(ctx context.Context, c *sftp.Client) (string, error) {
-		return c.Readlink(ctx, r.abs(p))
+	return run(ctx, r, pathRequest[string]{op: "readlink", path: p, do: func(ctx context.Context, l *link) (string, error) {
+		return l.control.client.Readlink(ctx, r.abs(p))
 	}})
 }
 
 // StatFS gives the space of the filesystem in which the root is. It is
 // ErrUnsupported where the server cannot tell.
 func (r *Remote) StatFS(ctx context.Context) (StatFS, error) {
-	return run(ctx, r, pathRequest[StatFS]{op: "statfs", do: func(ctx context.Context, c *sftp.Client) (StatFS, error) {
-		if !c.Has(sftp.ExtStatVFS) {
+	return run(ctx, r, pathRequest[StatFS]{op: "statfs", do: func(ctx context.Context, l *link) (StatFS, error) {
+		if !l.control.client.Has(sftp.ExtStatVFS) {
 			return StatFS{}, ErrUnsupported
 		}
-		return c.StatVFS(ctx, r.abs(""))
+		return l.control.client.StatVFS(ctx, r.abs(""))
 	}})
 }
 

@@ -81,7 +81,7 @@ func (r *Remote) pathLink(ctx context.Context, patient bool) (*link, error) {
 		case r.state == StateUp:
 			l := r.link
 			r.mu.Unlock()
-			if !patient && l.stalled() {
+			if !patient && l.control.stalled() {
 				return nil, ErrTimeout
 			}
 			return l, nil
@@ -225,32 +225,10 @@ func (r *Remote) checkIdle(l *link) {
 	l.fail(errors.New("closed after a time without use"))
 }
 
-// stalled says that an operation on a path timed out, and that nothing was heard
-// since.
-func (l *link) stalled() bool {
-	at := l.stalledAt.Load()
-	if at == 0 {
-		return false
-	}
-	if l.control.heard.Load() > at {
-		l.stalledAt.CompareAndSwap(at, 0)
-		return false
-	}
-	return true
-}
-
-// noteTimeout notes that an operation that began at start timed out. Whatever is
-// heard after start clears it, also what came while this was being noted.
-func (l *link) noteTimeout(start time.Time) {
-	if l.control.heard.Load() < nanos(start) {
-		l.stalledAt.CompareAndSwap(0, nanos(start))
-	}
-}
-
 // probe asks for a sign of life on the control channel while that counts as
 // stalled: operations on paths fail at once then, so nothing else would.
 func (l *link) probe(now time.Time) {
-	if !l.stalled() || now.Sub(l.probed) < probePause {
+	if !l.control.stalled() || now.Sub(l.probed) < probePause {
 		return
 	}
 	l.probed = now
