@@ -7,8 +7,9 @@ const (
 	// what was read in sequence so far.
 	reorder = 4
 	nearby  = 512 << 10
-	// growth is how many times what was read in sequence is fetched ahead at most.
-	growth = 4
+	// growth is how many times what was read in sequence is fetched ahead at most: four
+	// instead costs a stream over a long way one round trip more.
+	growth = 8
 )
 
 // pattern is how one handle reads.

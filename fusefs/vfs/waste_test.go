@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// What was fetched ahead and not used is counted, and is at most four times what
+// What was fetched ahead and not used is counted, and is at most eight times what
 // was read, however somebody reads: in sequence and then no more, here and there in
 // pieces, forwards in steps, from behind, two streams through one handle.
 func TestWasteIsBounded(t *testing.T) {
