@@ -66,7 +66,8 @@ func (c usClient) write(b *testing.B, name string, size int) {
 	f, _, err := c.x.Open(b.Context(), c.in(name), forWrite, 0o644)
 	check(b, err)
 	check(b, writeAll(b.Context(), f, make([]byte, size), 1<<20))
-	check(b, f.Sync(b.Context()))
+	_, err = f.Sync(b.Context())
+	check(b, err)
 	_, err = f.Close(b.Context())
 	check(b, err)
 }

@@ -25,18 +25,17 @@ func (f *File) Flush(ctx context.Context) (Attrs, error) {
 }
 
 // Sync is Flush and the server's fsync, which it leaves out where the server has
-// none (then what is acknowledged is all there is to know).
-func (f *File) Sync(ctx context.Context) error {
+// none (then what is acknowledged is all there is to know): all in one flight.
+func (f *File) Sync(ctx context.Context) (Attrs, error) {
 	f.mu.Lock()
 	if f.closed || f.closing {
 		f.mu.Unlock()
-		return ErrClosed
+		return Attrs{}, ErrClosed
 	}
 	f.addLocked(&op{kind: opFsync})
 	o := f.fstatLocked()
 	f.mu.Unlock()
-	_, err := f.await(ctx, o)
-	return err
+	return f.await(ctx, o)
 }
 
 // Close is Flush, and the end of the file: all in one flight. A file that has

@@ -12,10 +12,10 @@ import (
 )
 
 // ends are the ways in which a program asks whether what it wrote is on the server.
-var ends = map[string]func(*remote.File, context.Context) error{
-	"flush": func(f *remote.File, ctx context.Context) error { _, err := f.Flush(ctx); return err },
+var ends = map[string]func(*remote.File, context.Context) (remote.Attrs, error){
+	"flush": (*remote.File).Flush,
 	"sync":  (*remote.File).Sync,
-	"close": func(f *remote.File, ctx context.Context) error { _, err := f.Close(ctx); return err },
+	"close": (*remote.File).Close,
 }
 
 // TestFlush_whileTheLinkIsDownFailsInTime: what is not acknowledged when the patience is
@@ -33,7 +33,7 @@ func TestFlush_whileTheLinkIsDownFailsInTime(t *testing.T) {
 				g.eventually(remote.StateDegraded)
 				check(t, f.WriteAt(t.Context(), []byte("x"), 0))
 				start := time.Now()
-				if err := end(f, t.Context()); !errors.Is(err, remote.ErrLinkDown) {
+				if _, err := end(f, t.Context()); !errors.Is(err, remote.ErrLinkDown) {
 					t.Errorf("%s: %v", name, err)
 				}
 				if d := time.Since(start); d < 500*time.Millisecond || d > 5*time.Second {
@@ -73,13 +73,13 @@ func TestSync_givenUp(t *testing.T) {
 		check(t, f.WriteAt(t.Context(), []byte("lost"), 0))
 		short, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(100*time.Millisecond, cancel)
-		if err := f.Sync(short); !errors.Is(err, context.Canceled) {
+		if _, err := f.Sync(short); !errors.Is(err, context.Canceled) {
 			t.Errorf("given up: %v", err)
 		}
 		time.Sleep(2 * time.Second)
 		g.dialer.setRefuse(nil)
 		g.eventually(remote.StateUp)
-		if err := f.Sync(t.Context()); !errors.Is(err, remote.ErrLinkDown) {
+		if _, err := f.Sync(t.Context()); !errors.Is(err, remote.ErrLinkDown) {
 			t.Errorf("the next fsync says %v of bytes that were lost", err)
 		}
 		if _, err := f.Close(t.Context()); err != nil {
@@ -139,7 +139,7 @@ func neverAnswered(t *testing.T, op, end string) {
 		check(t, err)
 		check(t, f.WriteAt(t.Context(), []byte("bytes"), 0))
 		start = time.Now()
-		err = ends[end](f, t.Context())
+		_, err = ends[end](f, t.Context())
 		if end != "close" {
 			f.Close(t.Context())
 		}

@@ -110,8 +110,9 @@ func TestRamp_roundTrips(t *testing.T) {
 					for piece, off := make([]byte, 1<<20), 0; off < size; off += len(piece) {
 						check(t, f.WriteAt(t.Context(), piece, int64(off)))
 					}
-					check(t, f.Sync(t.Context()))
-					_, err := f.Close(t.Context())
+					_, err := f.Sync(t.Context())
+					check(t, err)
+					_, err = f.Close(t.Context())
 					check(t, err)
 				}
 				connect := trips(c.rtt, func() { check(t, g.Connect(t.Context(), false)) })

@@ -185,7 +185,7 @@ func (s *soak) write(ctx context.Context, r *rand.Rand, what string, data []byte
 		err = f.WriteAt(ctx, data[off:off+n], int64(off))
 		off += n
 		if err == nil && r.IntN(40) == 0 {
-			err = f.Sync(ctx)
+			_, err = f.Sync(ctx)
 		}
 	}
 	if _, closed := f.Close(ctx); err == nil {

@@ -21,8 +21,8 @@ func TestFsyncWithoutTheServers(t *testing.T) {
 		g.must(g.Write(g.ctx, a.FH, []byte("one"), 0, 0))
 		synced := make(chan error, 1)
 		go func() { synced <- g.Fsync(g.ctx, a.FH) }()
-		// Its flush takes 10 ms, what stands for the server's fsync 10 more: a flush
-		// that is under way at that moment has nothing to do with it.
+		// What stands for the server's fsync takes 10 ms: a flush that is under way at
+		// its end has nothing to do with it.
 		time.Sleep(5 * time.Millisecond)
 		g.must(g.Write(g.ctx, b.FH, []byte("two"), 3, 0))
 		g.must(g.Flush(g.ctx, b.FH))

@@ -133,7 +133,7 @@ func (f *FS) uploadAs(ctx context.Context, n *node, loc *local, oldPath, newPath
 	f.mu.Unlock()
 	err = file.Setstat(ctx, times)
 	if err == nil {
-		err = file.Sync(ctx)
+		_, err = file.Sync(ctx)
 		if errors.Is(err, errors.ErrUnsupported) {
 			_, err = file.Flush(ctx)
 		}

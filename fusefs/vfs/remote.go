@@ -51,7 +51,7 @@ type File interface {
 	// Flush waits until all that is queued is acknowledged.
 	Flush(ctx context.Context) (Attrs, error)
 	// Sync is Flush, and the server's own fsync.
-	Sync(ctx context.Context) error
+	Sync(ctx context.Context) (Attrs, error)
 	Stat(ctx context.Context) (Attrs, error)
 	// CopyTo queues a copy within the server on dst.
 	CopyTo(ctx context.Context, dst File, srcOff, dstOff, n int64) error

@@ -204,10 +204,11 @@ func (f *FS) flushNode(ctx context.Context, n *node, sync bool) error {
 	w.refs++
 	changes, dirty := n.file.changes, n.dirty()
 	f.mu.Unlock()
-	a, err := w.file.Flush(ctx)
-	if err == nil && sync {
-		err = w.file.Sync(ctx)
+	flush := w.file.Flush
+	if sync {
+		flush = w.file.Sync
 	}
+	a, err := flush(ctx)
 	if err == nil {
 		err = checkAttrs(&a)
 	}
