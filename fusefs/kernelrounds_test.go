@@ -134,6 +134,9 @@ func TestKernelRoundTrips(t *testing.T) {
 			if got.Depth > want {
 				t.Errorf("%d round trips, want at most %d (%v)", got.Depth, want, got.Requests)
 			}
+			if c.name == "copy_file_range" && got.BytesRead+got.BytesWritten > 0 {
+				t.Errorf("%d bytes came and %d went, of a copy on the server", got.BytesRead, got.BytesWritten)
+			}
 		})
 	}
 }
