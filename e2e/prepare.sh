@@ -15,6 +15,7 @@ compgen -G '/usr/lib/*/samba/vfs/streams_xattr.so' >/dev/null || missing+=(samba
 need smbclient smbclient
 need smbtorture samba-testsuite
 need sshfs sshfs
+need rclone rclone
 need fusermount3 fuse3
 need rsync rsync
 need git git

@@ -53,7 +53,7 @@ func (c *cell) over() bool {
 // landed waits until the server has a file. It may take longer than the cell's
 // time: what was written must arrive.
 func (c *cell) landed(rel string, size int) error {
-	if !testenv.Poll(2*c.fix.set.Limit, func() bool { return c.fix.landed(rel, int64(size)) || c.ctx.Err() != nil }) {
+	if !testenv.Poll(4*c.fix.set.Limit, func() bool { return c.fix.landed(rel, int64(size)) || c.ctx.Err() != nil }) {
 		return fmt.Errorf("%s: %w", rel, errServerLacks)
 	}
 	return c.ctx.Err()

@@ -13,8 +13,10 @@
 // are compared after that.
 //
 // A cell has a time limit. A work that can stop earlier does so, and its rate is
-// that of the part that was done (marked ~); a work that hangs is ended by killing
-// what serves its mount, and the cell has no figure.
+// that of the part that was done (marked ~), and it is not measured again; a work that
+// hangs is ended by killing what serves its mount, and the cell has no figure. The whole
+// ends within `make bench`'s 15 minutes, or `make bench-smb`'s 5: there are as many rounds as
+// there is time for, three at most.
 //
 // Invariants: the process that serves a mount is never the one that looks into it
 // (a documented deadlock), so every mount belongs to a child process; a failure or

@@ -22,6 +22,7 @@ type report struct {
 	Date     time.Time         `json:"date"`
 	Host     hostInfo          `json:"host"`
 	Settings settings          `json:"settings"`
+	Rounds   int               `json:"rounds"`
 	Programs map[string]string `json:"programs"`
 	Absent   []string          `json:"not_installed"`
 	Loads    []loadInfo        `json:"load"`
@@ -112,7 +113,11 @@ func (r *report) noteLoad(when string) {
 	busy2, all2 := cpuTimes()
 	l.Busy = math.Round(100*(busy2-busy)/max(1, all2-all)) / 100
 	r.Loads = append(r.Loads, l)
-	r.progress("load %s: average %.2f, %.0f%% busy with other things", when, l.Avg1, 100*l.Busy)
+	r.progress("%s", l)
+}
+
+func (l loadInfo) String() string {
+	return fmt.Sprintf("load %s: average %.2f, %.0f %% busy with other things", l.When, l.Avg1, 100*l.Busy)
 }
 
 // noteLink takes in round trips of the link.
@@ -197,22 +202,20 @@ func (r *report) failures() (all []string) {
 	return all
 }
 
-// finish prints the tables and writes the file.
-func (r *report) finish(tb testing.TB) {
+// finish prints the tables, writes the file, and returns its name.
+func (r *report) finish(tb testing.TB) (path string) {
 	tb.Helper()
 	fmt.Printf("\n%s\n", r.tables())
-	for _, f := range r.failures() {
-		fmt.Println("failed:", f)
-	}
 	if r.Settings.out == "" {
-		return
+		return ""
 	}
 	data, err := json.MarshalIndent(r, "", "  ")
 	must(tb, err)
 	must(tb, os.MkdirAll(r.Settings.out, 0o755))
-	path := filepath.Join(r.Settings.out, "bench-"+r.Kind+"-"+r.Date.Format("20060102-150405")+".json")
+	path = filepath.Join(r.Settings.out, "bench-"+r.Kind+"-"+r.Date.Format("20060102-150405")+".json")
 	must(tb, os.WriteFile(path, append(data, '\n'), 0o644))
 	fmt.Println(path)
+	return path
 }
 
 func median(values []float64) float64 {

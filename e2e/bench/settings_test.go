@@ -12,8 +12,9 @@ import (
 // settings say what is measured. Each has an environment variable:
 //
 //	BENCH_RTT      round-trip times in ms, such as 0,20,100
-//	BENCH_RUNS     measurements of each cell
+//	BENCH_RUNS     measurements of each cell; one that its limit cut short is not repeated
 //	BENCH_LIMIT    seconds that one measurement may take
+//	BENCH_MINUTES  no further round begins that would end later; 0: no such bound
 //	BENCH_SETTLE   seconds between a mount and its work
 //	BENCH_SCALE    sizes and numbers of files, as a part of the full ones
 //	BENCH_SYSTEMS  names of systems; empty: all that are installed
@@ -25,6 +26,7 @@ type settings struct {
 	RTTs    []float64     `json:"rtt_ms"`
 	Runs    int           `json:"runs"`
 	Limit   time.Duration `json:"limit_ns"`
+	Whole   time.Duration `json:"whole_ns"`
 	Settle  time.Duration `json:"settle_ns"`
 	Scale   float64       `json:"scale"`
 	Systems []string      `json:"systems,omitempty"`
@@ -62,10 +64,11 @@ func tiny() settings {
 	return settings{RTTs: []float64{2}, Runs: 1, Limit: 20 * time.Second, Scale: 0.01, keep: true}
 }
 
-// fullSettings are those of the benchmarks, as the environment wants them.
-func fullSettings(tb testing.TB, rtts []float64) settings {
+// fullSettings are those of a benchmark, as the environment wants them.
+func fullSettings(tb testing.TB, defaults settings) settings {
 	tb.Helper()
-	s := settings{RTTs: rtts, Runs: 3, Limit: 20 * time.Second, Settle: 2 * time.Second, Scale: 1, out: os.Getenv("BENCH_OUT")}
+	s := defaults
+	s.Runs, s.Settle, s.Scale, s.out = 3, 2*time.Second, 1, os.Getenv("BENCH_OUT")
 	number := func(name, text string) float64 {
 		v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 		if err != nil || v < 0 {
@@ -84,6 +87,9 @@ func fullSettings(tb testing.TB, rtts []float64) settings {
 	}
 	if v := os.Getenv("BENCH_LIMIT"); v != "" {
 		s.Limit = time.Duration(number("BENCH_LIMIT", v) * float64(time.Second))
+	}
+	if v := os.Getenv("BENCH_MINUTES"); v != "" {
+		s.Whole = time.Duration(number("BENCH_MINUTES", v) * float64(time.Minute))
 	}
 	if v := os.Getenv("BENCH_SETTLE"); v != "" {
 		s.Settle = time.Duration(number("BENCH_SETTLE", v) * float64(time.Second))

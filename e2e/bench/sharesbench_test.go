@@ -10,8 +10,8 @@ import (
 // BenchmarkShares is `make bench-smb`. Run it with -benchtime 1x.
 func BenchmarkShares(b *testing.B) {
 	testenv.Require(b, "root", "fuse", "sshd", "smbd", "smbclient")
-	set := fullSettings(b, []float64{20})
-	set.Limit = max(set.Limit, time.Minute) // smbclient cannot stop half-way
+	// smbclient cannot stop half-way.
+	set := fullSettings(b, settings{RTTs: []float64{20}, Limit: time.Minute, Whole: 5 * time.Minute})
 	r := measureAll(b, "shares", set, shareWorks(), shareSystems(bridgeBinary(b)))
 	r.finish(b)
 	b.ReportMetric(0, "ns/op") // the tables are the result

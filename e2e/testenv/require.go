@@ -33,6 +33,7 @@ var facilities = map[string]func() string{
 	"smbclient":  needProgram("smbclient", "smbclient"),
 	"smbtorture": needProgram("smbtorture", "samba-testsuite"),
 	"sshfs":      needProgram("sshfs", "sshfs"),
+	"rclone":     needProgram("rclone", "rclone"),
 	"sftp":       needProgram("sftp", "openssh-client"),
 	"dropbear":   needProgram("dropbear", "dropbear-bin"),
 	"proftpd": func() string {
