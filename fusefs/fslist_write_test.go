@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"sshfs-bridge/e2e/testenv"
 )
 
 // Records that several handles append at once are all there, whole, once.
@@ -201,6 +203,7 @@ func testFallocate(t *testing.T, dir, server string) {
 	}
 	must(t, f.Sync())
 	wantFile(t, server+"/f", "content")
+	testenv.Require(t, "fallocate")
 	const size = 300_000
 	if out, err := exec.Command("fallocate", "--posix", "--length", fmt.Sprint(size), dir+"/f").CombinedOutput(); err != nil {
 		t.Fatalf("posix_fallocate: %v, %s", err, out)

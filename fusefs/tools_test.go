@@ -5,11 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"sshfs-bridge/fusefs/vfs"
+	"github.com/google/go-cmp/cmp"
+
+	"sshfs-bridge/e2e/testenv"
 )
 
 // run runs a program, which must be there, and gives what it prints.
@@ -26,48 +28,75 @@ func run(t testing.TB, dir, name string, args ...string) string {
 	return string(out)
 }
 
-// Programs of every day, on a real mount: what they leave on the server is what
-// they leave on a local disk.
+// listing is what find tells of each thing below a directory: its type, mode, time,
+// size, name and where it leads. Sizes of directories are the filesystem's own.
+func listing(t testing.TB, dir string) []string {
+	t.Helper()
+	const what = "%y %m %T@ %P %l\n"
+	return sortedLines(run(t, dir, "find", ".", "-type", "d", "-printf", what, "-o", "-printf", "%s "+what))
+}
+
+func sortedLines(text string) []string { return slices.Sorted(strings.Lines(text)) }
+
+// Programs of every day, on a real mount: what they leave there and on the server is
+// what they leave on a local disk.
 func TestTools(t *testing.T) {
 	src := t.TempDir()
 	for i := range 12 {
 		must(t, os.MkdirAll(fmt.Sprintf("%s/dir%d/sub", src, i%4), 0o755))
-		name := fmt.Sprintf("%s/dir%d/sub/file%d", src, i%4, i)
-		must(t, os.WriteFile(name, randomBytes(1000*i*i), 0o640))
-		at := time.Unix(1_600_000_000+int64(i), 0)
-		must(t, os.Chtimes(name, at, at))
+		must(t, os.WriteFile(fmt.Sprintf("%s/dir%d/sub/file%d", src, i%4, i), randomBytes(1000*i*i), 0o640))
 	}
+	must(t, os.Chmod(src+"/dir1/sub/file1", os.ModeSetuid|0o751))
+	must(t, os.Chmod(src+"/dir2/sub", os.ModeSetgid|0o710))
 	must(t, os.Symlink("dir0/sub/file0", src+"/link"))
-	have := func(name string) bool { _, err := exec.LookPath(name); return err == nil }
+	run(t, src, "sh", "-c", `i=1600000000; find . -depth | while read -r f; do touch -h -d @$i "$f"; i=$((i+1)); done`)
+	want := listing(t, src)
 	for _, mode := range cacheModes {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
 			m := mountDir(t, serveSpec{Options: fixed(mode)})
-			same := func(name string) {
+			same := func(t *testing.T, name string) {
 				t.Helper()
-				run(t, m.mnt, "diff", "-r", "--no-dereference", src, m.path(name))
-				run(t, m.mnt, "diff", "-r", "--no-dereference", src, filepath.Join(m.dir, name))
-			}
-			if have("tar") {
-				run(t, src, "tar", "cf", m.path("all.tar"), ".")
-				must(t, os.Mkdir(m.path("untar"), 0o755))
-				run(t, m.path("untar"), "tar", "xf", m.path("all.tar"))
-				same("untar")
+				for _, dir := range []string{m.path(name), filepath.Join(m.dir, name)} {
+					run(t, m.mnt, "diff", "-r", "--no-dereference", src, dir)
+					if d := cmp.Diff(want, listing(t, dir)); d != "" {
+						t.Errorf("%s (-want +got):\n%s", dir, d)
+					}
+				}
 			}
 			run(t, src, "cp", "-a", ".", m.path("copied"))
-			same("copied")
-			run(t, m.mnt, "mv", "copied", "moved")
-			same("moved")
-			run(t, m.mnt, "find", ".", "-type", "f")
-			run(t, m.mnt, "du", "-s", ".")
-			if have("rsync") {
+			same(t, "copied")
+			run(t, m.mnt, "mkdir", "-p", "a/b", "over")
+			run(t, m.mnt, "mv", "copied", "a/b/")
+			same(t, "a/b/copied")
+			run(t, m.mnt, "mv", "-T", "a/b/copied", "over")
+			same(t, "over")
+			run(t, m.mnt, "mv", "over/dir3/sub/file11", "a")
+			run(t, m.mnt, "mv", "-T", "a/file11", "over/dir0/sub/file0")
+			run(t, m.mnt, "cmp", src+"/dir3/sub/file11", filepath.Join(m.dir, "over/dir0/sub/file0"))
+			du := func(dir string) []string { // a directory's own size is the filesystem's
+				return sortedLines(run(t, dir, "find", ".", "!", "-type", "d", "-exec", "du", "-b", "{}", "+") + run(t, dir, "du", "--inodes"))
+			}
+			if d := cmp.Diff(du(m.dir), du(m.mnt)); d != "" {
+				t.Errorf("du (-server +mount):\n%s", d)
+			}
+			t.Run("tar", func(t *testing.T) {
+				testenv.Require(t, "tar")
+				run(t, src, "tar", "cf", m.path("all.tar"), ".")
+				must(t, os.Mkdir(m.path("untar"), 0o755))
+				run(t, m.path("untar"), "tar", "xpf", m.path("all.tar"))
+				same(t, "untar")
+			})
+			t.Run("rsync", func(t *testing.T) {
+				testenv.Require(t, "rsync")
 				run(t, src, "rsync", "-a", "./", m.path("synced"))
-				same("synced")
+				same(t, "synced")
 				if out := run(t, src, "rsync", "-a", "--itemize-changes", "./", m.path("synced")); out != "" {
 					t.Errorf("the second run did:\n%s", out)
 				}
-			}
-			if have("git") && mode == vfs.CacheDefault { // the mode that could be wrong
+			})
+			t.Run("git", func(t *testing.T) {
+				testenv.Require(t, "git")
 				repo := m.path("repo")
 				run(t, m.mnt, "git", "init", "-q", repo)
 				run(t, src, "cp", "-r", ".", repo+"/")
@@ -82,8 +111,11 @@ func TestTools(t *testing.T) {
 				if out := run(t, m.path("clone"), "git", "status", "--porcelain"); out != "" {
 					t.Errorf("git status:\n%s", out)
 				}
+			})
+			run(t, m.mnt, "sh", "-c", "rm -rf *")
+			if out := run(t, m.dir, "find", ".", "-mindepth", "1"); out != "" {
+				t.Errorf("rm -rf left on the server:\n%s", out)
 			}
-			run(t, m.mnt, "rm", "-rf", "moved", "untar", "repo", "clone", "synced")
 		})
 	}
 }

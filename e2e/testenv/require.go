@@ -43,6 +43,10 @@ var facilities = map[string]func() string{
 		return ""
 	},
 	"fio":             needProgram("fio", "fio"),
+	"git":             needProgram("git", "git"),
+	"rsync":           needProgram("rsync", "rsync"),
+	"tar":             needProgram("tar", "tar"),
+	"fallocate":       needProgram("fallocate", "util-linux"),
 	"sqlite3":         needProgram("sqlite3", "sqlite3"),
 	"tinysshd":        needProgram("tinysshd", "tinysshd"),
 	"setpriv":         needProgram("setpriv", "util-linux"),
