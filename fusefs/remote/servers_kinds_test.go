@@ -32,7 +32,6 @@ type kind struct {
 	followsLinks bool // LSTAT follows links
 	absLinks     bool // READLINK tells an absolute path
 	slow         bool // its windows, or its code, carry little
-	grows        bool // has what further channels need
 	plain        bool // differs from another one in nothing that stripes meet
 	// rate is what the line carries, in bytes a second each way, 20 ms from here; 0
 	// is whatever it does.
@@ -42,7 +41,7 @@ type kind struct {
 func kinds() []kind {
 	openssh := []string{"root", "sshd"}
 	return []kind{
-		{name: "OpenSSH, internal-sftp", needs: openssh, start: ownSSHD(testenv.SSHDOptions{}), note: "the usual case", grows: true},
+		{name: "OpenSSH, internal-sftp", needs: openssh, start: ownSSHD(testenv.SSHDOptions{}), note: "the usual case"},
 		{name: "OpenSSH, sftp-server", needs: openssh, start: ownSSHD(testenv.SSHDOptions{ExternalSFTP: true}), plain: true},
 		{name: "OpenSSH, chrooted", needs: openssh, start: ownSSHD(testenv.SSHDOptions{Chroot: true}), plain: true},
 		{
@@ -51,11 +50,11 @@ func kinds() []kind {
 		},
 		{
 			name: "OpenSSH, MaxSessions 1", needs: openssh, start: ownSSHD(testenv.SSHDOptions{MaxSessions: 1}),
-			note: "fast streams use further connections", grows: true,
+			note: "fast streams use further connections",
 		},
 		{
 			name: "OpenSSH, MaxSessions 2", needs: openssh, start: ownSSHD(testenv.SSHDOptions{MaxSessions: 2}),
-			note: "fast streams use further connections", grows: true,
+			note: "fast streams use further connections",
 		},
 		{
 			name: "OpenSSH, without extensions", needs: openssh,
@@ -74,7 +73,7 @@ func kinds() []kind {
 		},
 		{
 			name: "OpenSSH in Debian 13, PerSourcePenalties", needs: []string{"root", "sshd", "docker"}, start: startTrixie(strict),
-			note: "in a container; the first slip bars a client for ten minutes, and there is none", grows: true,
+			note: "in a container; the first slip bars a client for ten minutes, and there is none",
 		},
 		{
 			name: "pkg/sftp", needs: []string{"root", "sshd"}, start: startGoSSH, version: moduleVersion("github.com/pkg/sftp"),

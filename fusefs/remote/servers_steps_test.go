@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"sshfs-bridge/e2e/testenv"
 	"sshfs-bridge/fusefs/remote"
 	"sshfs-bridge/fusefs/sftp"
 )
@@ -236,7 +237,8 @@ func (c *contract) killed() {
 
 // stripes copies a file over a long way, with one data channel and with as many as
 // the server lets us have. How many a link takes depends on whether its windows or
-// a busy processor limit it, and is told, not tested: TestStripe does that.
+// a busy processor limit it, and is told, not tested: TestStripe does that. That a
+// stream uses what is there is tested.
 func (c *contract) stripes(found *finding) {
 	c.t.Helper()
 	c.proxy.SetDelay(40 * time.Millisecond)
@@ -251,13 +253,33 @@ func (c *contract) stripes(found *finding) {
 	}
 	c.connect(remote.Options{})
 	c.longWay(random(16, 2*size))
-	if c.kind.grows {
-		c.longWay(random(17, 8<<20))
+	if !c.kind.slow {
+		c.stripe(found.sessions)
 	}
 	s := c.remote.Status()
 	c.t.Logf("%d channels on %d connections", s.Channels, s.Connections)
 	if s.Channels > found.sessions*s.Connections {
 		c.t.Errorf("%d channels on %d connections of %d sessions", s.Channels, s.Connections, found.sessions)
+	}
+}
+
+// stripe copies a file that is long enough for several channels, and shows that it is
+// read over two sessions or, where a connection takes one, on a further connection.
+func (c *contract) stripe(sessions int) {
+	c.t.Helper()
+	want := 3 // the control channel and two for data
+	if sessions == 1 {
+		want = 2
+	}
+	testenv.Eventually(c.t, time.Minute, "channels for a long way", func() bool { return c.remote.Status().Channels >= want })
+	const some = 128 << 10
+	c.meter.forget()
+	c.longWay(random(17, 8<<20))
+	switch all, further := c.meter.readers(some); {
+	case sessions == 1 && further == 0:
+		c.t.Errorf("a stream did not use the further connection")
+	case sessions > 1 && all < 2:
+		c.t.Errorf("a stream used %d sessions of those that are open", all)
 	}
 }
 

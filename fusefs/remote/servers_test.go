@@ -72,7 +72,8 @@ type contract struct {
 	dials atomic.Int64
 
 	remote *remote.Remote
-	lacks  []string // what the server turned out not to have, in a user's words
+	meter  *sessionMeter // of the sessions of remote
+	lacks  []string      // what the server turned out not to have, in a user's words
 }
 
 // route makes the way to the server: through a proxy, with a host key that is not
@@ -108,7 +109,8 @@ func (c *contract) connect(o remote.Options) {
 	c.disconnect()
 	o.BackoffMin, o.BackoffMax, o.LossGrace = quick().BackoffMin, quick().BackoffMax, time.Minute
 	o.PathTimeout, o.DialTimeout, o.KeepaliveInterval = time.Minute, time.Minute, 15*time.Second
-	o.Dialer, o.Root = routeDialer{c.login, &c.dials}, c.root
+	c.meter = new(sessionMeter)
+	o.Dialer, o.Root = meteredDialer{routeDialer{c.login, &c.dials}, c.meter}, c.root
 	if testing.Verbose() {
 		o.Logger = slog.New(slog.NewTextHandler(c.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
