@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -30,7 +29,7 @@ var finderCases = []struct {
 		f.put("photo.jpg"+resource, bigFork)
 		f.put("photo.jpg:com.apple.quarantine", "0081;65a0;Safari;")
 		when := time.Date(2019, 7, 1, 12, 30, 0, 0, time.UTC)
-		f.must(f.Chtimes(f.at("photo.jpg"), when, when))
+		f.must(f.c.setModified(f.at("photo.jpg"), when))
 		f.is("photo.jpg", "pixels")
 		f.is("photo.jpg"+infoStream, afpInfoOf("JPEG8BIM"))
 		f.is("photo.jpg"+resource, bigFork)
@@ -40,35 +39,31 @@ var finderCases = []struct {
 		if !fi.ModTime().Equal(when) {
 			f.t.Errorf("modified %v, want %v", fi.ModTime(), when)
 		}
-		if names := f.listed("."); !slices.Equal(names, []string{"photo.jpg"}) {
-			f.t.Errorf("listed: %q", names)
-		}
+		f.lists("photo.jpg", "JPEG8BIM", bigFork)
 	}, map[string]string{"photo.jpg": "pixels"}},
 
 	{"duplicate on the server", func(f *finder) {
 		f.put("movie", bigContent)
+		f.put("movie"+infoStream, afpInfoOf("MooVTVOD"))
+		f.put("movie"+resource, bigFork)
+		f.put("movie"+tags, "red")
 		before := f.b.status("files").Traffic
-		src, err := f.Open(f.at("movie"))
-		f.must(err)
-		dst, err := f.Create(f.at("movie copy"))
-		f.must(err)
-		n, err := io.Copy(dst, src) // FSCTL_SRV_COPYCHUNK, as both are of one share
-		f.must(err)
-		f.must(dst.Close())
-		f.must(src.Close())
-		f.cli(`scopy movie "movie copy 2"`)
+		f.duplicate("movie", "movie copy")
 		after := f.b.status("files").Traffic
-		if read, wrote := after.ReadBytes-before.ReadBytes, after.WriteBytes-before.WriteBytes; n != copied || read+wrote > copied/16 {
-			f.t.Errorf("%d bytes were copied twice; of these %d came over the link and %d went", n, read, wrote)
+		if read, wrote := after.ReadBytes-before.ReadBytes, after.WriteBytes-before.WriteBytes; read+wrote > copied/16 {
+			f.t.Errorf("of %d bytes %d came over the link and %d went", copied, read, wrote)
 		}
-	}, map[string]string{"movie": bigContent, "movie copy": bigContent, "movie copy 2": bigContent}},
+		f.is("movie copy"+infoStream, afpInfoOf("MooVTVOD"))
+		f.is("movie copy"+resource, bigFork)
+		f.is("movie copy"+tags, "red")
+	}, map[string]string{"movie": bigContent, "movie copy": bigContent}},
 
 	{"safe-save beside the file", func(f *finder) {
 		f.put("letter.txt", "old")
 		f.put("letter.txt"+tags, "red")
 		f.put(".letter.txt.sb-5f2a91c3-hQy2Vd", "new")
 		f.put(".letter.txt.sb-5f2a91c3-hQy2Vd"+tags, "red")
-		f.cli(`rename .letter.txt.sb-5f2a91c3-hQy2Vd letter.txt -f`)
+		f.must(f.c.rename(f.at(".letter.txt.sb-5f2a91c3-hQy2Vd"), f.at("letter.txt"), true))
 		f.is("letter.txt", "new")
 		f.is("letter.txt"+tags, "red")
 		f.isNot(".letter.txt.sb-5f2a91c3-hQy2Vd")
@@ -85,11 +80,9 @@ var finderCases = []struct {
 		}
 		f.put(at+"letter.txt", "new")
 		f.put(at+"letter.txt"+infoStream, afpInfoOf("TEXTttxt"))
-		f.must(f.Rename(f.at("letter.txt"), f.at(at+"letter.txt.old")))
-		f.must(f.Rename(f.at(at+"letter.txt"), f.at("letter.txt")))
-		for _, err := range removeTree(f.Share, f.at(".TemporaryItems")) {
-			f.t.Error(err)
-		}
+		f.rename("letter.txt", at+"letter.txt.old")
+		f.rename(at+"letter.txt", "letter.txt")
+		f.removeTree(".TemporaryItems")
 		f.is("letter.txt", "new")
 		f.is("letter.txt"+infoStream, afpInfoOf("TEXTttxt"))
 	}, map[string]string{"letter.txt": "new"}},
@@ -97,17 +90,17 @@ var finderCases = []struct {
 	{"move to the trash: there is none, so Finder deletes", func(f *finder) {
 		f.put("rubbish", "x")
 		for _, name := range []string{".Trashes", ".Trashes/501"} {
-			if err := f.Mkdir(name, 0o755); err == nil {
+			if err := f.c.mkdir(name); err == nil {
 				f.t.Errorf("%s was made at the root of the share", name)
 			}
 		}
-		f.must(f.Remove(f.at("rubbish")))
+		f.remove("rubbish")
 	}, nil},
 
 	{"rename in case only, with tags", func(f *finder) {
 		f.put("readme.TXT", "text")
 		f.put("readme.TXT"+tags, "blue")
-		f.must(f.Rename(f.at("readme.TXT"), f.at("ReadMe.txt")))
+		f.rename("readme.TXT", "ReadMe.txt")
 		f.is("ReadMe.txt", "text")
 		f.is("ReadMe.txt"+tags, "blue")
 		if names := f.listed("."); !slices.Equal(names, []string{"ReadMe.txt"}) {
@@ -124,7 +117,7 @@ var finderCases = []struct {
 		f.put("folder"+infoStream, afpInfoOf("\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00")) // has an icon
 		f.is(icon+resource, bigFork)
 		f.is("folder"+infoStream, afpInfoOf("\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00"))
-		f.must(f.Rename(f.at("folder"), f.at("renamed")))
+		f.rename("folder", "renamed")
 		f.is("renamed/Icon\uf00d"+resource, bigFork)
 		f.is("renamed"+infoStream, afpInfoOf("\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00"))
 	}, map[string]string{"renamed/": "", "renamed/Icon\r": ""}},
@@ -134,17 +127,17 @@ var finderCases = []struct {
 		f.put("folder/doc", "x")
 		f.put("folder/doc"+tags, "red")
 		f.put("folder"+tags, "green")
-		f.must(f.Rename(f.at("folder"), f.at("moved")))
+		f.rename("folder", "moved")
 		f.is("moved/doc"+tags, "red")
 		f.is("moved"+tags, "green")
 		f.put("moved/doc"+tags, "a longer list of tags")
 		f.is("moved/doc"+tags, "a longer list of tags")
-		f.must(f.Remove(f.at("moved/doc" + tags)))
+		f.remove("moved/doc" + tags)
 		f.isNot("moved/doc" + tags)
 		f.is("moved/doc", "x")
 		// They go with their file.
 		f.put("moved/doc"+tags, "red")
-		f.must(f.Remove(f.at("moved/doc")))
+		f.remove("moved/doc")
 		f.put("moved/doc", "y")
 		f.isNot("moved/doc" + tags)
 	}, map[string]string{"moved/": "", "moved/doc": "y"}},
@@ -154,12 +147,12 @@ var finderCases = []struct {
 		f.put(longest+resource, bigFork)
 		f.put(longest+infoStream, afpInfoOf("TEXTttxt"))
 		f.is(longest+resource, bigFork)
-		f.must(f.Rename(f.at(longest), f.at("short")))
+		f.rename(longest, "short")
 		f.is("short"+resource, bigFork)
-		f.must(f.Rename(f.at("short"), f.at(longest)))
+		f.rename("short", longest)
 		f.is(longest+resource, bigFork)
 		f.is(longest+infoStream, afpInfoOf("TEXTttxt"))
-		f.must(f.Remove(f.at(longest)))
+		f.remove(longest)
 	}, nil},
 
 	{"an archive with ._ files", func(f *finder) {
@@ -183,12 +176,10 @@ var finderCases = []struct {
 		f.put(".DS_Store", "Bud1")
 		// As on a local disk, a folder with one is not empty to who removes just the
 		// folder; Finder removes what is in it first.
-		if err := f.Remove(f.at("folder")); err == nil {
+		if err := f.c.remove(f.at("folder")); err == nil {
 			f.t.Error("a folder was removed with what the client sees in it")
 		}
-		for _, err := range removeTree(f.Share, f.at("folder")) {
-			f.t.Error(err)
-		}
+		f.removeTree("folder")
 	}, nil},
 
 	{"a package", func(f *finder) {
@@ -197,9 +188,9 @@ var finderCases = []struct {
 		}
 		f.put("App.app/Contents/Info.plist", "<plist/>")
 		f.put("App.app/Contents/MacOS/App", "code")
-		f.must(f.WriteFile(f.at("App.app/Contents/Resources/icon.icns"), []byte("icns"), 0o644))
+		f.put("App.app/Contents/Resources/icon.icns", "icns")
 		f.put("App.app"+tags, "grey")
-		f.must(f.Rename(f.at("App.app"), f.at("App 2.app")))
+		f.rename("App.app", "App 2.app")
 		f.is("App 2.app/Contents/MacOS/App", "code")
 		f.is("App 2.app"+tags, "grey")
 	}, map[string]string{
@@ -217,9 +208,7 @@ var finderCases = []struct {
 		}
 		f.put("tree/.DS_Store", "Bud1")
 		f.put("tree/sub/.DS_Store", "Bud1")
-		for _, err := range removeTree(f.Share, f.at("tree")) {
-			f.t.Error(err)
-		}
+		f.removeTree("tree")
 	}, nil},
 
 	{"many files in one directory", func(f *finder) {
@@ -234,21 +223,17 @@ var finderCases = []struct {
 		if names := f.listed("many"); !slices.Equal(names, want) {
 			f.t.Errorf("%d are listed, %d were made", len(names), many)
 		}
-		for _, err := range removeTree(f.Share, f.at("many")) {
-			f.t.Error(err)
-		}
+		f.removeTree("many")
 	}, nil},
 
 	{"free space", func(f *finder) {
 		var st syscall.Statfs_t
 		f.must(syscall.Statfs(f.server, &st))
-		got, err := f.Statfs(f.dir)
+		total, free, err := f.c.free(f.dir)
 		f.must(err)
-		total := got.TotalBlockCount() * got.FragmentSize() * got.BlockSize()
 		if want := st.Blocks * uint64(st.Frsize); total != want {
 			f.t.Errorf("%d bytes in all, want %d", total, want)
 		}
-		free := got.AvailableBlockCount() * got.FragmentSize() * got.BlockSize()
 		want := st.Bavail * uint64(st.Frsize)
 		if free == 0 || free > want*2 || free < want/2 {
 			f.t.Errorf("%d bytes free, want about %d", free, want)

@@ -12,14 +12,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/hirochachacha/go-smb2"
 )
 
 // finder works in a folder of a share as Finder does, and knows where that folder is
 // on the server.
 type finder struct {
-	*smb2.Share
+	c      finderClient
 	t      testing.TB
 	b      *bridge
 	dir    string // in the share
@@ -36,52 +34,48 @@ func (f *finder) must(err error) {
 	}
 }
 
-func (f *finder) put(name, content string) {
+func (f *finder) put(name, content string) { f.t.Helper(); f.must(f.c.write(f.at(name), content)) }
+func (f *finder) mkdir(name string)        { f.t.Helper(); f.must(f.c.mkdir(f.at(name))) }
+func (f *finder) remove(name string)       { f.t.Helper(); f.must(f.c.remove(f.at(name))) }
+func (f *finder) rename(from, to string) {
 	f.t.Helper()
-	f.must(f.WriteFile(f.at(name), []byte(content), 0o644))
+	f.must(f.c.rename(f.at(from), f.at(to), false))
 }
 
-func (f *finder) mkdir(name string) { f.t.Helper(); f.must(f.Mkdir(f.at(name), 0o755)) }
+// duplicate copies a file with all that belongs to it.
+func (f *finder) duplicate(from, to string) {
+	f.t.Helper()
+	f.must(f.c.duplicate(f.at(from), f.at(to)))
+	streams, err := f.c.streams(f.at(from))
+	f.must(err)
+	for _, stream := range streams {
+		content, err := f.c.read(f.at(from + stream))
+		f.must(err)
+		f.put(to+stream, content)
+	}
+}
+
+func (f *finder) removeTree(name string) {
+	f.t.Helper()
+	for _, err := range removeTree(f.c, f.at(name)) {
+		f.t.Error(err)
+	}
+}
 
 // is fails the test where a file or stream holds something else.
 func (f *finder) is(name, want string) {
 	f.t.Helper()
-	got, err := f.read(name)
-	if err != nil || string(got) != want {
+	got, err := f.c.read(f.at(name))
+	if err != nil || got != want {
 		f.t.Errorf("%s: %.200q, %v; want %.200q", name, got, err, want)
 	}
-}
-
-// read reads a file or a stream. AfpInfo is read in one piece, as a Mac does: smbd
-// takes no notice of the offset, so that who reads on never comes to an end.
-func (f *finder) read(name string) ([]byte, error) {
-	if !strings.HasSuffix(name, infoStream) {
-		return f.ReadFile(f.at(name))
-	}
-	file, err := f.Open(f.at(name))
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	b := make([]byte, 60)
-	n, err := file.ReadAt(b, 0)
-	return b[:n], err
 }
 
 // isNot fails the test where there is a file or stream of that name.
 func (f *finder) isNot(name string) {
 	f.t.Helper()
-	if got, err := f.ReadFile(f.at(name)); err == nil {
+	if got, err := f.c.read(f.at(name)); err == nil {
 		f.t.Errorf("%s is there: %.200q", name, got)
-	}
-}
-
-// cli runs smbclient in the folder, for what go-smb2 cannot.
-func (f *finder) cli(command string) {
-	f.t.Helper()
-	c := &cliClient{b: f.b, share: "files", dir: f.t.TempDir()}
-	if _, err := c.do(f.dir, command); err != nil {
-		f.t.Fatal(err)
 	}
 }
 
@@ -117,21 +111,27 @@ func doubleOf(fork string) string {
 // finderWorks does what Finder does with files, each followed by a look at the
 // server: nothing may be there but the user's own files.
 func finderWorks(t *testing.T, b *bridge, home string) {
-	share := b.share("files")
-	for i, c := range finderCases {
-		t.Run(c.what, func(t *testing.T) {
-			dir := fmt.Sprint(i)
-			if err := share.Mkdir(dir, 0o755); err != nil {
-				t.Fatal(err)
-			}
-			f := &finder{Share: share, t: t, b: b.in(t), dir: dir, server: filepath.Join(home, dir)}
-			c.do(f)
-			want := c.left
-			if want == nil {
-				want = map[string]string{}
-			}
-			if got := tree(t, f.server); !maps.Equal(got, want) {
-				t.Errorf("on the server are %.2000q,\nwant %.2000q", got, want)
+	works := 0
+	for client, connect := range finderClients {
+		t.Run(client, func(t *testing.T) {
+			share := connect(b.in(t), "files")
+			for _, c := range finderCases {
+				t.Run(c.what, func(t *testing.T) {
+					works++
+					dir := fmt.Sprint(works)
+					if err := share.mkdir(dir); err != nil {
+						t.Fatal(err)
+					}
+					f := &finder{c: share, t: t, b: b.in(t), dir: dir, server: filepath.Join(home, dir)}
+					c.do(f)
+					want := c.left
+					if want == nil {
+						want = map[string]string{}
+					}
+					if got := tree(t, f.server); !maps.Equal(got, want) {
+						t.Errorf("on the server are %.2000q,\nwant %.2000q", got, want)
+					}
+				})
 			}
 		})
 	}
@@ -149,11 +149,11 @@ func finderWorks(t *testing.T, b *bridge, home string) {
 // finderRestart: what Finder keeps of a file is there after a restart, and gone
 // when the file is.
 func finderRestart(t *testing.T, b *bridge, home string) {
-	share := b.share("files")
-	if err := share.Mkdir("restart", 0o755); err != nil {
+	share := newGoFinder(b, "files")
+	if err := share.mkdir("restart"); err != nil {
 		t.Fatal(err)
 	}
-	f := &finder{Share: share, t: t, b: b, dir: "restart", server: filepath.Join(home, "restart")}
+	f := &finder{c: share, t: t, b: b, dir: "restart", server: filepath.Join(home, "restart")}
 	fork := strings.Repeat("fork", 50_000)
 	f.put("doc", "data")
 	f.put("doc"+tags, "red")
@@ -162,16 +162,17 @@ func finderRestart(t *testing.T, b *bridge, home string) {
 	f.put(".DS_Store", "Bud1")
 	b.stop(syscall.SIGTERM, 10*time.Second)
 	b.start()
-	b.eventually(20*time.Second, "the share is back", func() (err error) {
-		f.Share, err = b.dialShare("files")
+	b.eventually(20*time.Second, "the share is back", func() error {
+		_, err := b.dialShare("files")
 		return err
 	})
+	f.c = newGoFinder(b, "files")
 	f.is("doc", "data")
 	f.is("doc"+tags, "red")
 	f.is("doc"+resource, fork)
 	f.is("doc"+infoStream, afpInfoOf("TEXTttxt"))
 	f.is(".DS_Store", "Bud1")
-	f.must(f.Remove(f.at("doc")))
+	f.remove("doc")
 	f.put("doc", "another")
 	f.isNot("doc" + tags)
 	f.isNot("doc" + resource)
@@ -180,14 +181,31 @@ func finderRestart(t *testing.T, b *bridge, home string) {
 	}
 }
 
+// lists fails the test where the folder holds anything but a file of that name, or a
+// Mac's listing brings other metadata with it.
+func (f *finder) lists(name, finderInfo, fork string) {
+	f.t.Helper()
+	entries, err := f.c.list(f.dir)
+	f.must(err)
+	if len(entries) != 1 || entries[0].Name != name {
+		f.t.Fatalf("listed: %+v, want %q", entries, name)
+	}
+	if _, mac := f.c.(macFinder); !mac {
+		return
+	}
+	if e := entries[0]; !strings.HasPrefix(string(e.FinderInfo[:]), finderInfo) || e.Resource != uint64(len(fork)) {
+		f.t.Errorf("listed: %+v, want %q and a fork of %d bytes", e, finderInfo, len(fork))
+	}
+}
+
 // listed is what the client sees in a folder.
 func (f *finder) listed(dir string) []string {
 	f.t.Helper()
-	infos, err := f.ReadDir(filepath.Join(f.dir, dir))
+	entries, err := f.c.list(filepath.Join(f.dir, dir))
 	f.must(err)
 	var names []string
-	for _, fi := range infos {
-		names = append(names, fi.Name())
+	for _, e := range entries {
+		names = append(names, e.Name)
 	}
 	slices.Sort(names)
 	return names

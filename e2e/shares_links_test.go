@@ -12,8 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hirochachacha/go-smb2"
-
 	"sshfs-bridge/fusefs/vfs"
 )
 
@@ -48,20 +46,20 @@ func linkTree(t testing.TB, home string) (precious map[string]string) {
 
 // removeTree removes as Finder does: what is a folder to the client is emptied
 // first. It goes on after an error and returns all.
-func removeTree(s *smb2.Share, path string) (errs []error) {
-	infos, err := s.ReadDir(path)
+func removeTree(c finderClient, path string) (errs []error) {
+	entries, err := c.list(path)
 	if err != nil {
 		errs = append(errs, err)
 	}
-	for _, fi := range infos {
-		at := path + "/" + fi.Name()
-		if fi.IsDir() {
-			errs = append(errs, removeTree(s, at)...)
-		} else if err := s.Remove(at); err != nil {
+	for _, e := range entries {
+		at := path + "/" + e.Name
+		if e.Directory {
+			errs = append(errs, removeTree(c, at)...)
+		} else if err := c.remove(at); err != nil {
 			errs = append(errs, err)
 		}
 	}
-	if err := s.Remove(path); err != nil {
+	if err := c.remove(path); err != nil {
 		errs = append(errs, err)
 	}
 	return errs
@@ -156,14 +154,14 @@ func linksForAMac(t *testing.T, b *bridge, home string) {
 // everything is refused, at which smbclient gives up.
 func recursiveDelete(t *testing.T, b *bridge, homes string) {
 	for _, mode := range vfs.SymlinkModes() {
-		for _, who := range []string{"go-smb2", "smbclient"} {
+		for _, who := range []string{"Mac", "go-smb2", "smbclient"} {
 			home := filepath.Join(homes, string(mode))
 			precious := linkTree(t, home)
 			b.ok("refresh", string(mode))
 			var said string
 			for _, doomed := range []string{"doomed", "shortcut"} {
-				if who == "go-smb2" {
-					said += fmt.Sprintln(removeTree(b.share(string(mode)), doomed))
+				if connect := finderClients[who]; connect != nil {
+					said += fmt.Sprintln(removeTree(connect(b, string(mode)), doomed))
 				} else {
 					out, _ := b.smbclient(string(mode), "deltree "+doomed)
 					said += out

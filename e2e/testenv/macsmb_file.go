@@ -37,8 +37,6 @@ type MacOpen struct {
 	Create uint32
 	// Directory wants a directory.
 	Directory bool
-	// Options are further options of SMB, as DeleteOnClose.
-	Options uint32
 	// Lease asks for a lease to read, write and keep the handle, and Durable for
 	// a handle that outlives the connection, as a Mac does for files.
 	Lease, Durable bool
@@ -46,10 +44,11 @@ type MacOpen struct {
 
 // Rights to ask for.
 const (
-	AccessRead   = 0x00120089
-	AccessWrite  = 0x0012019f
-	AccessDelete = 0x00010000
-	AccessAttr   = 0x00000080
+	AccessRead    = 0x00120089
+	AccessWrite   = 0x0012019f
+	AccessDelete  = 0x00010000
+	AccessAttr    = 0x00000080
+	AccessSetAttr = 0x00000180
 )
 
 // Dispositions.
@@ -61,9 +60,6 @@ const (
 	Overwrite
 	OverwriteOrCreate
 )
-
-// DeleteOnClose removes the file when its last handle is closed.
-const DeleteOnClose = 0x1000
 
 const (
 	commandCreate         = 5
@@ -125,7 +121,7 @@ func (f *MacFile) create(durable createContext) error {
 	if o.Durable {
 		contexts = append(contexts, durable)
 	}
-	access, options := o.Access, o.Options
+	access, options := o.Access, uint32(0)
 	if access == 0 {
 		access = AccessRead
 	}
