@@ -17,12 +17,13 @@ import (
 // streamConn is a connection to a server of which each channel is a stream of its
 // own: nothing is counted, and nothing delayed.
 type streamConn struct {
-	open func() (ours io.ReadWriteCloser, serve func(), err error)
-	done chan struct{}
-	once sync.Once
-	wg   sync.WaitGroup
-	mu   sync.Mutex
-	ours []io.Closer
+	open       func() (ours io.ReadWriteCloser, serve func(), err error)
+	keepsOrder bool
+	done       chan struct{}
+	once       sync.Once
+	wg         sync.WaitGroup
+	mu         sync.Mutex
+	ours       []io.Closer
 }
 
 // newPkgConn connects to pkg/sftp's server: one without OpenSSH's extensions for
@@ -44,7 +45,7 @@ func newPkgConn(dir string) *streamConn {
 // newOpenSSHConn connects to OpenSSH's own server, a process for each channel: what
 // internal-sftp is within sshd.
 func newOpenSSHConn(dir string) *streamConn {
-	return &streamConn{done: make(chan struct{}), open: func() (io.ReadWriteCloser, func(), error) {
+	return &streamConn{done: make(chan struct{}), keepsOrder: true, open: func() (io.ReadWriteCloser, func(), error) {
 		cmd := exec.Command(testenv.SFTPServerProgram(), "-e", "-d", dir)
 		cmd.Stderr = os.Stderr
 		in, err := cmd.StdinPipe()
@@ -82,6 +83,7 @@ func (c *streamConn) OpenSFTP(context.Context) (io.ReadWriteCloser, error) {
 }
 
 func (c *streamConn) Ping(context.Context) (time.Duration, error) { return time.Millisecond, nil }
+func (c *streamConn) KeepsOrder() bool                            { return c.keepsOrder }
 func (c *streamConn) Done() <-chan struct{}                       { return c.done }
 func (c *streamConn) Err() error                                  { return nil }
 

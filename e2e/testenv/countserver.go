@@ -38,6 +38,8 @@ type CountOptions struct {
 	// MaxSessions is how many sessions a CountConn may have at once, further
 	// ones being refused as by sshd's MaxSessions. 0: no limit.
 	MaxSessions int
+	// Unordered says of a CountConn that its server may not keep the order of requests.
+	Unordered bool
 	// OnRequest is called before a request is served; it may block (the session
 	// with it). op is as in Rounds.Requests, path "" for what has none.
 	OnRequest func(op, path string)

@@ -98,6 +98,9 @@ func (c *CountConn) Ping(ctx context.Context) (time.Duration, error) {
 	return time.Since(start), nil
 }
 
+// KeepsOrder says what CountOptions.Unordered does not deny.
+func (c *CountConn) KeepsOrder() bool { return !c.s.o.Unordered }
+
 // Done is closed when the connection has ended.
 func (c *CountConn) Done() <-chan struct{} { return c.done }
 

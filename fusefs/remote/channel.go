@@ -134,10 +134,11 @@ func (ch *channel) noteTimeout(ctx context.Context, start time.Time) {
 }
 
 // serial says that the server handles the requests of a session one after the
-// other, as the protocol demands. Only OpenSSH is known to: others begin a
-// request while an earlier one for the same file is still being done.
+// other, as the protocol demands. OpenSSH's program does, which shows by its
+// extensions, too, where another may stand in its place: others begin a request while an
+// earlier one for the same file is still being done.
 func (ch *channel) serial() bool {
-	return ch.client.Has(sftp.ExtLimits) || ch.client.Has(sftp.ExtFsync)
+	return ch.conn.KeepsOrder() && (ch.client.Has(sftp.ExtLimits) || ch.client.Has(sftp.ExtFsync))
 }
 
 // heardStream notes when bytes come.

@@ -16,6 +16,9 @@ type Conn interface {
 	OpenSFTP(ctx context.Context) (io.ReadWriteCloser, error)
 	// Ping asks for a sign of life and waits for it.
 	Ping(ctx context.Context) (time.Duration, error)
+	// KeepsOrder says that the server is known to handle the requests of a session
+	// one after the other.
+	KeepsOrder() bool
 	// Done is closed when the connection has ended, for the reason Err.
 	Done() <-chan struct{}
 	Err() error

@@ -3,6 +3,7 @@ package remote_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pkg/sftp"
@@ -22,7 +24,8 @@ import (
 // otherServer serves a directory with pkg/sftp's server, which does several
 // requests of a session at a time and answers them in any order.
 type otherServer struct {
-	dir string
+	dir       string
+	withFsync bool // it offers that extension
 
 	mu    sync.Mutex
 	conns []*otherConn
@@ -75,10 +78,14 @@ func (c *otherConn) OpenSFTP(context.Context) (io.ReadWriteCloser, error) {
 		server.Close()
 		theirs.Close()
 	})
+	if c.s.withFsync {
+		return &likeOpenSSH{Conn: mine}, nil
+	}
 	return mine, nil
 }
 
 func (c *otherConn) Ping(context.Context) (time.Duration, error) { return time.Millisecond, nil }
+func (c *otherConn) KeepsOrder() bool                            { return false }
 func (c *otherConn) Done() <-chan struct{}                       { return c.done }
 func (c *otherConn) Err() error                                  { return nil }
 
@@ -94,11 +101,45 @@ func (c *otherConn) Close() error {
 	return nil
 }
 
+// likeOpenSSH offers fsync@openssh.com with a server that has no such thing.
+type likeOpenSSH struct {
+	net.Conn
+	version []byte // the first frame, as far as it is not read; nil before
+}
+
+func (c *likeOpenSSH) Read(p []byte) (int, error) {
+	if c.version == nil {
+		head := make([]byte, 4)
+		if _, err := io.ReadFull(c.Conn, head); err != nil {
+			return 0, err
+		}
+		frame := make([]byte, binary.BigEndian.Uint32(head))
+		if _, err := io.ReadFull(c.Conn, frame); err != nil {
+			return 0, err
+		}
+		for _, field := range []string{sftpc.ExtFsync, "1"} {
+			frame = append(binary.BigEndian.AppendUint32(frame, uint32(len(field))), field...)
+		}
+		c.version = append(binary.BigEndian.AppendUint32(nil, uint32(len(frame))), frame...)
+	}
+	if len(c.version) > 0 {
+		n := copy(p, c.version)
+		c.version = c.version[n:]
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}
+
 // TestOtherServer_orderIsKept writes, changes sizes and times, on a server that
-// does not keep the order of requests by itself.
+// does not keep the order of requests by itself, whatever extensions it offers.
 func TestOtherServer_orderIsKept(t *testing.T) {
+	t.Run("as it is", func(t *testing.T) { orderIsKept(t, false) })
+	t.Run("with fsync", func(t *testing.T) { orderIsKept(t, true) })
+}
+
+func orderIsKept(t *testing.T, withFsync bool) {
 	testenv.NoLeaks(t)
-	s := &otherServer{dir: t.TempDir()}
+	s := &otherServer{dir: t.TempDir(), withFsync: withFsync}
 	o := quick()
 	o.Dialer = s
 	r := remote.New(o)
@@ -141,5 +182,25 @@ func TestOtherServer_orderIsKept(t *testing.T) {
 		check(t, err)
 		same(t, "read", read, want)
 		g.Close(t.Context())
+	}
+}
+
+// TestOtherServer_waits: what must keep its order waits for the answers before it, one
+// after the other, where the server is not known to keep the order.
+func TestOtherServer_waits(t *testing.T) {
+	for unordered, want := range map[bool]int{false: 2, true: 5} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newRig(t, testenv.CountOptions{Delay: 5 * time.Millisecond, Unordered: unordered}, quick())
+			rounds := g.server.Rounds(func() {
+				f := g.open("f", forWrite)
+				check(t, f.WriteAt(t.Context(), []byte("data"), 0))
+				check(t, f.Setstat(t.Context(), remote.Attrs{Valid: sftpc.AttrTimes, Mtime: 1e9, Atime: 1e9}))
+				_, err := f.Close(t.Context())
+				check(t, err)
+			})
+			if rounds.Depth != want {
+				t.Errorf("%d round trips, want %d (%v)", rounds.Depth, want, rounds.Requests)
+			}
+		})
 	}
 }

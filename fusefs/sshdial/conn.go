@@ -221,6 +221,17 @@ func (c *Conn) Close() error {
 	return nil
 }
 
+// KeepsOrder says that the server is known to handle the requests of an SFTP session one
+// after the other: OpenSSH is, and those which start its sftp-server for want of their own.
+func (c *Conn) KeepsOrder() bool {
+	for _, name := range []string{"OpenSSH", "dropbear", "tinyssh"} {
+		if strings.HasPrefix(c.info.ServerVersion, "SSH-2.0-"+name) {
+			return true
+		}
+	}
+	return false
+}
+
 // Keepalive gives ServerAliveInterval and ServerAliveCountMax, 0 where they are not
 // configured.
 func (c *Conn) Keepalive() (interval time.Duration, count int) {

@@ -115,6 +115,27 @@ func TestServerAlive(t *testing.T) {
 	}
 }
 
+// TestKeepsOrder: servers of which it is not known do not pass for such that handle one
+// request after the other.
+func TestKeepsOrder(t *testing.T) {
+	for version, want := range map[string]bool{
+		"SSH-2.0-OpenSSH_9.2p1 Debian-2":      true,
+		"SSH-2.0-OpenSSH_for_Windows_9.5":     true,
+		"SSH-2.0-dropbear_2022.83":            true,
+		"SSH-2.0-tinyssh_20230101-1 abcdefgh": true,
+		"SSH-2.0-AsyncSSH_2.10.1":             false,
+		"SSH-2.0-mod_sftp":                    false,
+		"SSH-2.0-Go":                          false,
+	} {
+		t.Run(version, func(t *testing.T) {
+			addr := fakeServer(t, &ssh.ServerConfig{NoClientAuth: true, ServerVersion: version}, nil)
+			if got := mustDial(t, fakeRoute(t, addr), nil).KeepsOrder(); got != want {
+				t.Error(got)
+			}
+		})
+	}
+}
+
 // TestServerAsks has a server open channels and make requests of its own.
 func TestServerAsks(t *testing.T) {
 	result := make(chan error, 1)
