@@ -55,7 +55,7 @@ func mountYAML(m Mount) yaml.MapSlice {
 		{Key: "identity_files", Value: m.IdentityFiles}, {Key: "proxy_jump", Value: m.ProxyJump},
 		{Key: "ssh_options", Value: m.SSHOptions}, {Key: "agent_socket", Value: m.AgentSocket},
 		{Key: "ssh_dir", Value: m.SSHDir}, {Key: "read_only", Value: m.ReadOnly}, {Key: "uid", Value: m.UID},
-		{Key: "gid", Value: m.GID}, {Key: "remote_ids", Value: m.RemoteIDs}, {Key: "cache", Value: m.Cache},
+		{Key: "gid", Value: m.GID}, {Key: "remote_ids", Value: m.RemoteIDs}, {Key: "cache", Value: m.Cache}, {Key: "cache_seconds", Value: m.CacheSeconds},
 		{Key: "symlinks", Value: m.Symlinks}, {Key: "mac_files", Value: m.MacFiles}, {Key: "on_demand", Value: m.OnDemand}, {Key: "idle_seconds", Value: m.IdleSeconds},
 		{Key: "read_rate", Value: showRate(m.ReadRate)}, {Key: "write_rate", Value: showRate(m.WriteRate)}, {Key: "request_rate", Value: m.RequestRate},
 		{Key: "max_open_files", Value: m.MaxOpenFiles}, {Key: "max_names", Value: m.MaxNames}, {Key: "max_unwritten", Value: showRate(m.MaxUnwritten)},

@@ -130,8 +130,9 @@ mounts:
     request_rate: 200
     max_open_files: 500
     max_names: 5000
+    cache_seconds: 5
     max_unwritten: 8MiB
-`, "SSHFS_BRIDGE_REMOTE=bob@h:/other", "SSHFS_BRIDGE_READ_ONLY=true", "SSHFS_BRIDGE_IDENTITY_FILE=/a,/b", "SSHFS_BRIDGE_GID=20", "HOME=/root")
+`, "SSHFS_BRIDGE_REMOTE=bob@h:/other", "SSHFS_BRIDGE_READ_ONLY=true", "SSHFS_BRIDGE_IDENTITY_FILE=/a,/b", "SSHFS_BRIDGE_GID=20", "SSHFS_BRIDGE_CACHE_SECONDS=60", "HOME=/root")
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -143,11 +144,11 @@ mounts:
 	}
 	m, e := c.Mounts[0], c.Mounts[1]
 	if m.Name != "media" || m.Port != 2222 || !m.ReadOnly || *m.UID != 7 || m.Cache != "strict" || !m.OnDemand || m.IdleSeconds != 90 ||
-		m.ReadRate != 20<<20 || m.WriteRate != 64<<10 || m.RequestRate != 200 || m.MaxOpenFiles != 500 || m.MaxNames != 5000 || m.MaxUnwritten != 8<<20 ||
+		m.ReadRate != 20<<20 || m.WriteRate != 64<<10 || m.RequestRate != 200 || m.MaxOpenFiles != 500 || m.MaxNames != 5000 || m.CacheSeconds != 5 || m.MaxUnwritten != 8<<20 ||
 		!slices.Equal(m.IdentityFiles, []string{"~/.ssh/id_x"}) || len(m.SSHOptions) != 1 || m.Source != api.SourceConfig || m.Line != 11 {
 		t.Errorf("of the file: %+v", m)
 	}
-	if e.Name != "other" || !e.ReadOnly || !slices.Equal(e.IdentityFiles, []string{"/a", "/b"}) || e.Source != api.SourceEnvironment {
+	if e.Name != "other" || !e.ReadOnly || e.CacheSeconds != 60 || !slices.Equal(e.IdentityFiles, []string{"/a", "/b"}) || e.Source != api.SourceEnvironment {
 		t.Errorf("of the environment: %+v", e)
 	}
 	if got := c.ShareURL("media"); got != "smb://guest:@127.0.0.1:2445/media" {
@@ -156,7 +157,7 @@ mounts:
 }
 
 func TestConfig_whatIsShownCanBeReadAgain(t *testing.T) {
-	c, problems := loadText(t, "uid: 12\nmounts:\n  a:\n    remote: 'h:/with: odd #chars'\n    ssh_options: ['User=x']\n    gid: 3\n    read_rate: 70000\n    write_rate: 3M\n    request_rate: 11\n    max_open_files: 64\n    max_names: 1000\n    max_unwritten: 1M\n  b:\n    remote: u@h\n")
+	c, problems := loadText(t, "uid: 12\nmounts:\n  a:\n    remote: 'h:/with: odd #chars'\n    ssh_options: ['User=x']\n    gid: 3\n    read_rate: 70000\n    write_rate: 3M\n    request_rate: 11\n    max_open_files: 64\n    max_names: 1000\n    cache_seconds: 7\n    max_unwritten: 1M\n  b:\n    remote: u@h\n")
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

@@ -67,6 +67,9 @@ func mountSettings() []mountSetting {
 		{key: "gid", set: func(m *api.MountSpec, v []string) error { m.GID = new(uint32); return parseID(v[0], m.GID) }},
 		{key: "remote_ids", set: func(m *api.MountSpec, v []string) error { return parseBool(v[0], &m.RemoteIDs) }},
 		{key: "cache", set: mountOneOf(func(m *api.MountSpec) *string { return &m.Cache }, cacheModes...)},
+		{key: "cache_seconds", set: func(m *api.MountSpec, v []string) error {
+			return parseInt(v[0], 1, api.MaxCacheSeconds, &m.CacheSeconds)
+		}},
 		{key: "symlinks", set: mountOneOf(func(m *api.MountSpec) *string { return &m.Symlinks }, symlinkModes...)},
 		{key: "mac_files", set: mountOneOf(func(m *api.MountSpec) *string { return &m.MacFiles }, macFiles...)},
 		{key: "on_demand", set: func(m *api.MountSpec, v []string) error { return parseBool(v[0], &m.OnDemand) }},

@@ -212,6 +212,8 @@ func parseUnwritten(v string, out *int64) error {
 // checkLimits checks a mount's limits; 0 is the default of each.
 func checkLimits(m api.MountSpec) (key string, err error) {
 	switch {
+	case m.CacheSeconds < 0 || m.CacheSeconds > api.MaxCacheSeconds:
+		return "cache_seconds", fmt.Errorf("%d is out of range: 1 to %d", m.CacheSeconds, api.MaxCacheSeconds)
 	case m.MaxOpenFiles != 0 && m.MaxOpenFiles < minOpenFiles:
 		return "max_open_files", fmt.Errorf("%d is less than %d", m.MaxOpenFiles, minOpenFiles)
 	case m.MaxNames != 0 && m.MaxNames < minNames:

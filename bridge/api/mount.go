@@ -35,6 +35,9 @@ type MountSpec struct {
 	RemoteIDs bool `json:"remote_ids,omitempty"`
 	// Cache is "default", "strict" or "off"; empty is "default".
 	Cache string `json:"cache,omitempty"`
+	// CacheSeconds is how old names and attributes may be, with Cache "default"; 0 is
+	// 20.
+	CacheSeconds int `json:"cache_seconds,omitempty"`
 	// Symlinks is "xsym" (as a Mac reads them), "resolve" (the target, inside
 	// the tree only), "contained" (as sshfs shows them: links that are absolute
 	// or have a ".." cannot be followed), "raw" (as they are), "follow" (the
@@ -73,6 +76,9 @@ const (
 	MacFilesLocal  = "local"
 	MacFilesServer = "server"
 )
+
+// MaxCacheSeconds is the most that MountSpec.CacheSeconds can be: a year.
+const MaxCacheSeconds = 365 * 86400
 
 // State is where a mount stands.
 type State string

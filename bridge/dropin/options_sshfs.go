@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"sshfs-bridge/bridge/api"
 )
 
 // sshfsOptions are sshfs's own, but for caches and ownership.
@@ -85,15 +87,14 @@ func cacheOptions() []option {
 		}
 		return nil
 	}
-	fixed := "names and attributes are at most 20 s old; dir_cache=no always asks the server"
-	untouched := "0: ask the server each time; any other value has no effect"
+	age := "names and attributes are at most so old (20 s); of several such options the least holds; 0: ask the server each time"
 	options := []option{
 		valued("dir_cache", kindBool, "BOOL", honoured, "no: ask the server each time", strictUnless),
 		valued("cache", kindBool, "BOOL", honoured, "the older name of dir_cache", strictUnless),
 	}
 	for _, prefix := range []string{"dcache_", "cache_"} {
 		for _, name := range []string{"timeout", "stat_timeout", "link_timeout", "dir_timeout"} {
-			options = append(options, valued(prefix+name, kindNumber, "N", honoured, untouched, timeout(prefix+name)))
+			options = append(options, valued(prefix+name, kindNumber, "N", honoured, age, timeout))
 		}
 		for _, name := range []string{"max_size", "clean_interval", "min_clean_interval"} {
 			options = append(options, valued(prefix+name, kindNumber, "N", noEffect, "the cache is bounded by memory and cleans itself", nil))
@@ -104,23 +105,29 @@ func cacheOptions() []option {
 		word("kernel_cache", noEffect, "the kernel keeps a file for as long as it is known not to have changed", nil),
 		word("auto_cache", always, "the kernel drops a file that has changed", nil),
 		word("noauto_cache", noEffect, "a file that has changed is never shown as it was", nil),
-		valued("entry_timeout", kindSeconds, "T", honoured, untouched, timeout("entry_timeout")),
-		valued("attr_timeout", kindSeconds, "T", honoured, untouched, timeout("attr_timeout")),
-		valued("negative_timeout", kindSeconds, "T", noEffect, "what is not in a listing is not asked for, while the listing is trusted", nil),
-		valued("ac_attr_timeout", kindSeconds, "T", noEffect, fixed, nil),
+		valued("entry_timeout", kindSeconds, "T", honoured, age, timeout),
+		valued("attr_timeout", kindSeconds, "T", honoured, age, timeout),
+		valued("negative_timeout", kindSeconds, "T", honoured, age, timeout),
+		valued("ac_attr_timeout", kindSeconds, "T", honoured, age, timeout),
 	)
 }
 
-// timeout honours 0; any other value is reported.
-func timeout(name string) func(p *plan, v string) error {
-	return func(p *plan, v string) error {
-		if t, err := strconv.ParseFloat(v, 64); err == nil && t == 0 {
-			p.strict()
-			return nil
-		}
-		p.note("-o " + name + " has no effect: names and attributes are at most 20 s old (0 asks the server each time)")
+// timeout takes the least of the times for which sshfs and the kernel would keep what
+// they know, in whole seconds: here all of it has one age.
+func timeout(p *plan, v string) error {
+	t, err := strconv.ParseFloat(v, 64)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%q is no number of seconds", v)
+	case t == 0:
+		p.strict()
 		return nil
 	}
+	s := int(min(math.Ceil(t), api.MaxCacheSeconds))
+	if p.spec.CacheSeconds == 0 || s < p.spec.CacheSeconds {
+		p.spec.CacheSeconds = s
+	}
+	return nil
 }
 
 // ownerOptions say who owns files, and how links are shown.

@@ -57,9 +57,13 @@ func TestParse_spec(t *testing.T) {
 		"-o StrictHostKeyChecking=no,UserKnownHostsFile=/dev/null host: /mnt": spec(func(s *api.MountSpec) {
 			s.SSHOptions = []string{"StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null"}
 		}),
-		"-o delay_connect host: /mnt":   spec(func(s *api.MountSpec) { s.OnDemand = true }),
-		"-o dir_cache=no host: /mnt":    spec(func(s *api.MountSpec) { s.Cache = "strict" }),
-		"-o cache_timeout=0 host: /mnt": spec(func(s *api.MountSpec) { s.Cache = "strict" }),
+		"-o delay_connect host: /mnt":    spec(func(s *api.MountSpec) { s.OnDemand = true }),
+		"-o dir_cache=no host: /mnt":     spec(func(s *api.MountSpec) { s.Cache = "strict" }),
+		"-o cache_timeout=0 host: /mnt":  spec(func(s *api.MountSpec) { s.Cache = "strict" }),
+		"-o dcache_timeout=5 host: /mnt": spec(func(s *api.MountSpec) { s.CacheSeconds = 5 }),
+		"-o cache_timeout=115200,cache_stat_timeout=30,entry_timeout=1.5,attr_timeout=7,ac_attr_timeout=9 host: /mnt": spec(func(s *api.MountSpec) { s.CacheSeconds = 2 }),
+		"-o negative_timeout=3,dcache_timeout=1000000000000 host: /mnt":                                               spec(func(s *api.MountSpec) { s.CacheSeconds = 3 }),
+		"-o dcache_timeout=1000000000000 host: /mnt":                                                                  spec(func(s *api.MountSpec) { s.CacheSeconds = api.MaxCacheSeconds }),
 		"-o attr_timeout=0.0 host: /mnt": spec(func(s *api.MountSpec) {
 			s.Cache = "strict"
 		}),
@@ -130,7 +134,7 @@ func TestParse_plan(t *testing.T) {
 }
 
 func TestParse_notesOnce(t *testing.T) {
-	p, err := parse(words("host: /mnt -C -s -o sshfs_sync,sshfs_sync,no_readahead,cache_timeout=115200,compression=yes -o sshfs_sync -o workaround=rename:nofstat"))
+	p, err := parse(words("host: /mnt -C -s -o sshfs_sync,sshfs_sync,no_readahead,max_conns=3,compression=yes -o sshfs_sync -o workaround=rename:nofstat"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +142,7 @@ func TestParse_notesOnce(t *testing.T) {
 	for _, n := range p.notes {
 		names = append(names, n[:strings.Index(n, " has no effect")])
 	}
-	want := []string{"-C", "-s", "-o sshfs_sync", "-o no_readahead", "-o cache_timeout", "-o Compression=yes", "-o workaround"}
+	want := []string{"-C", "-s", "-o sshfs_sync", "-o no_readahead", "-o max_conns", "-o Compression=yes", "-o workaround"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Error(diff)
 	}

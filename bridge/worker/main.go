@@ -217,6 +217,7 @@ func filesystemOptions(spec Spec, logger *slog.Logger) (fusefs.Options, error) {
 	}
 	o := fusefs.Options{Options: vfs.Options{
 		ReadOnly: spec.Mount.ReadOnly, Cache: cache, Symlinks: links, CacheBytes: spec.CacheBytes, Logger: logger,
+		AttrTTL:    time.Duration(spec.Mount.CacheSeconds) * time.Second,
 		LocalNames: spec.Mount.MacFiles == api.MacFilesLocal,
 		MaxOpen:    spec.Mount.MaxOpenFiles, MaxNodes: spec.Mount.MaxNames,
 	}}

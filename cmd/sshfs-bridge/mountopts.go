@@ -96,8 +96,16 @@ func applyOne(spec *api.MountSpec, o string) error {
 		spec.IdentityFiles = append(spec.IdentityFiles, identityPath(value))
 	case "proxyjump":
 		spec.ProxyJump = value
-	case "idmap", "umask", "fsname", "subtype", "max_read", "cache_timeout", "dcache_timeout":
+	case "idmap", "umask", "fsname", "subtype", "max_read":
 		// What they tune is done by other means here.
+	case "cache_seconds":
+		return parseLimit(value, &spec.CacheSeconds)
+	case "cache_timeout", "dcache_timeout":
+		if value == "0" {
+			spec.Cache = "strict"
+			return nil
+		}
+		return parseLimit(value, &spec.CacheSeconds)
 	case "mac_files":
 		spec.MacFiles = value
 	case "read_rate":
