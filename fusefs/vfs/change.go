@@ -274,14 +274,6 @@ func (f *FS) Rename(ctx context.Context, oldParent uint64, oldShown string, newP
 		f.mu.Unlock()
 		return syscall.EPERM
 	}
-	f.mu.Unlock()
-	if done, err := f.renameLocal(ctx, &renaming{
-		od: od, nd: nd, oldName: oldName, newName: newName,
-		newShown: newShown, noReplace: flags&RenameNoReplace != 0,
-	}); done {
-		return err
-	}
-	f.mu.Lock()
 	target := nd.dir.children[newName]
 	moving := od.dir.children[oldName]
 	absent := target == nil && f.listLeft(nd) > 0
@@ -306,6 +298,13 @@ func (f *FS) Rename(ctx context.Context, oldParent uint64, oldShown string, newP
 	}
 	defer used()
 	oldPath, newPath := join(paths[0], oldName), join(paths[1], newName)
+	r := &renaming{
+		od: od, nd: nd, moving: moving, target: target, oldName: oldName, newName: newName,
+		oldPath: oldPath, newPath: newPath, newShown: newShown, noReplace: flags&RenameNoReplace != 0,
+	}
+	if done, err := f.renameLocal(ctx, r); done {
+		return err
+	}
 	if flags&RenameNoReplace != 0 && !absent {
 		if _, err := f.r.Lstat(ctx, newPath); err == nil {
 			return syscall.EEXIST
@@ -339,24 +338,8 @@ func (f *FS) Rename(ctx context.Context, oldParent uint64, oldShown string, newP
 	defer f.mu.Unlock()
 	f.touch(od, oldName)
 	f.touch(nd, newName)
-	if c := nd.dir.children[newName]; c != nil && c != moving {
-		f.detach(c)
-	}
-	n := od.dir.children[oldName]
-	if n == nil {
-		nd.dir.complete = false
-		return nil
-	}
-	if nd.gone {
-		f.detach(n)
-		return nil
-	}
-	od.dir.remove(n)
-	n.parent, n.name, n.alias = nd, newName, ""
-	nd.dir.add(n)
-	f.keepsNumber(n, newShown)
-	f.inos.move(n.ino, nd.ino, newName)
-	f.changed(n)
+	r.moving = od.dir.children[oldName] // a listing may have told of it meanwhile
+	f.relink(r)
 	return nil
 }
 

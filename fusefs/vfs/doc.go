@@ -47,6 +47,8 @@
 //	FS.here -> handle.mu -> FS.mu -> spanCache.mu
 //	FS.here -> localmeta.Store.mu
 //
+// Who waits for a name (nameUse) holds none of them: names are kept first.
+//
 // FS.mu guards every node and is never held over a call of the Remote or of
 // the Kernel. handle.mu orders nothing but one handle's read pattern.
 package vfs

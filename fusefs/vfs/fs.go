@@ -49,8 +49,8 @@ type FS struct {
 	walk   walker
 	statfs statFSCache
 
-	// here orders what changes names in local, or decides where a file belongs;
-	// it is held over what the server is asked for that.
+	// here orders what changes names in local, or decides where a file belongs. It is
+	// held over the one request of the latter, and never while an upload goes on.
 	here sync.Mutex
 
 	// mu guards every field of every node, and what follows.

@@ -140,7 +140,15 @@ func (f *FS) removeLocal(d *node, name string, dir bool) error {
 var errMoved = errors.New("moved to the server")
 
 // setstatLocal changes the attributes of what is here alone.
-func (f *FS) setstatLocal(n *node, loc *local, a Attrs) error {
+func (f *FS) setstatLocal(ctx context.Context, n *node, loc *local, a Attrs) error {
+	done, err := f.holdName(ctx, n)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if f.localOf(n) != loc {
+		return errMoved
+	}
 	set := localmeta.SetAttr{}
 	if a.Valid&attrSize != 0 {
 		set.Size = &a.Size

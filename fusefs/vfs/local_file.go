@@ -23,7 +23,7 @@ func (f *FS) localOf(n *node) *local {
 // openLocal opens what is here alone.
 func (f *FS) openLocal(ctx context.Context, n *node, loc *local, flags uint32) (Opened, error) {
 	if flags&syscall.O_TRUNC != 0 {
-		err := f.setstatLocal(n, loc, Attrs{Valid: attrSize})
+		err := f.setstatLocal(ctx, n, loc, Attrs{Valid: attrSize})
 		if errors.Is(err, errMoved) {
 			return f.Open(ctx, n.ino, flags)
 		}
@@ -31,21 +31,28 @@ func (f *FS) openLocal(ctx context.Context, n *node, loc *local, flags uint32) (
 			return Opened{}, err
 		}
 	}
+	done, err := f.holdName(ctx, n) // what loses its name now is not open yet
+	if err != nil {
+		return Opened{}, err
+	}
 	f.mu.Lock()
+	moved, gone := n.loc == nil, n.gone && n.handles == 0
+	var o Opened
+	if !moved && !gone {
+		o = Opened{FH: f.newHandle(n, flags).fh, KeepCache: flags&syscall.O_TRUNC == 0}
+	}
+	f.mu.Unlock()
+	done()
 	switch {
-	case n.loc == nil:
-		f.mu.Unlock()
-		return f.Open(ctx, n.ino, flags) // it has moved to the server
-	case n.gone && n.handles == 0:
-		f.mu.Unlock()
+	case moved:
+		return f.Open(ctx, n.ino, flags)
+	case gone:
 		return Opened{}, syscall.ESTALE
 	}
-	defer f.mu.Unlock()
-	h := f.newHandle(n, flags)
-	return Opened{FH: h.fh, KeepCache: flags&syscall.O_TRUNC == 0}, nil
+	return o, nil
 }
 
-// readLocal reads what is here alone.
+// readLocal reads what is here alone, and is errMoved when that is on the server now.
 func (f *FS) readLocal(h *handle, loc *local, buf []byte, off int64) (int, error) {
 	if !h.canRead() {
 		return 0, syscall.EBADF
@@ -65,14 +72,28 @@ func (f *FS) readLocal(h *handle, loc *local, buf []byte, off int64) (int, error
 		return len(buf), nil
 	}
 	f.mu.Unlock()
-	return f.local.ReadAt(loc.id, buf, off)
+	got, err := f.local.ReadAt(loc.id, buf, off)
+	if err != nil && f.localOf(h.n) != loc {
+		err = errMoved
+	}
+	return got, err
 }
 
 // writeLocal writes to what is here alone. done is false when the data belong to
 // the server, where the file is then.
-func (f *FS) writeLocal(ctx context.Context, h *handle, loc *local, data []byte, off int64, how WriteHow) (done bool, err error) {
+func (f *FS) writeLocal(ctx context.Context, h *handle, data []byte, off int64, how WriteHow) (done bool, err error) {
 	n := h.n
+	stays, err := f.holdName(ctx, n)
+	if err != nil {
+		return false, err
+	}
+	defer stays()
 	f.mu.Lock()
+	loc := n.loc
+	if loc == nil {
+		f.mu.Unlock()
+		return false, nil
+	}
 	if how&WriteAppend != 0 {
 		off = max(off, int64(n.attr.Size))
 	}
@@ -187,6 +208,11 @@ func (f *FS) settle(ctx context.Context, n *node, alone bool) (bool, error) {
 	if loc, due := f.toSettle(n, alone); !due {
 		return loc == nil, nil
 	}
+	done, err := f.holdName(ctx, n)
+	if err != nil {
+		return false, err
+	}
+	defer done()
 	f.here.Lock()
 	defer f.here.Unlock()
 	return f.settleLocked(ctx, n, alone)

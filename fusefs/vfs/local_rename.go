@@ -9,15 +9,14 @@ import (
 	"syscall"
 )
 
-// renaming is what Rename found out.
+// renaming is what Rename found out. Nothing else changes or uses its names.
 type renaming struct {
-	od, nd                      *node
-	oldName, newName            string
-	oldPath, newPath            string
-	newShown                    string
-	noReplace                   bool
-	moving, target              *node
-	movingHere, targetHere, dir bool
+	od, nd           *node
+	moving, target   *node // nil: not known here
+	oldName, newName string
+	oldPath, newPath string
+	newShown         string
+	noReplace        bool
 }
 
 // renameLocal does the renames that have to do with what is here alone; done is
@@ -28,64 +27,52 @@ func (f *FS) renameLocal(ctx context.Context, r *renaming) (done bool, err error
 	if !f.opts.LocalNames {
 		return false, nil
 	}
+	done, upload, err := f.renameHere(ctx, r)
+	if upload != nil {
+		return true, f.uploadAs(ctx, r, upload)
+	}
+	return done, err
+}
+
+// renameHere is renameLocal but for the upload, of which it only says that it is due.
+func (f *FS) renameHere(ctx context.Context, r *renaming) (done bool, upload *local, err error) {
 	f.here.Lock()
 	defer f.here.Unlock()
 	f.mu.Lock()
-	r.moving, r.target = r.od.dir.children[r.oldName], r.nd.dir.children[r.newName]
-	r.movingHere = r.moving != nil && r.moving.loc != nil
-	r.targetHere = r.target != nil && r.target.loc != nil
-	r.dir = r.moving != nil && r.moving.dir != nil
+	movingHere := r.moving != nil && r.moving.loc != nil
+	targetHere := r.target != nil && r.target.loc != nil
+	dir := r.moving != nil && r.moving.dir != nil
 	to := f.belongs(r.nd, r.newName)
-	if !r.movingHere && r.target != nil && !r.targetHere {
+	if !movingHere && r.target != nil && !targetHere {
 		to = onServer // upon litter that is there
 	}
-	undecided := r.movingHere && r.moving.loc.open != nil
-	oldDir, err := f.path(r.od)
-	if err == nil {
-		var newDir string
-		newDir, err = f.path(r.nd)
-		r.oldPath, r.newPath = join(oldDir, r.oldName), join(newDir, r.newName)
-	}
+	undecided := movingHere && r.moving.loc.open != nil
 	f.mu.Unlock()
 	switch {
-	case err != nil:
-		return true, err
 	case to == nowhere:
-		return true, errTrash
-	case r.noReplace && r.target != nil && (r.movingHere || r.targetHere):
-		return true, syscall.EEXIST
+		return true, nil, errTrash
+	case r.noReplace && r.target != nil && (movingHere || targetHere):
+		return true, nil, syscall.EEXIST
 	case r.moving != nil && r.moving == r.target:
-		return r.movingHere, nil
-	case !r.movingHere && to == onlyHere:
-		return true, syscall.EXDEV
-	case !r.movingHere:
-		return false, nil
-	case to == onlyHere, to == byContent && !r.dir && (undecided || f.isAppleDouble(r.moving)):
-		return true, f.moveHere(ctx, r)
-	case r.dir:
-		return true, syscall.EXDEV
+		return movingHere, nil, nil
+	case !movingHere && to == onlyHere:
+		return true, nil, syscall.EXDEV
+	case !movingHere:
+		return false, nil, nil
+	case to == onlyHere, to == byContent && !dir && (undecided || f.isAppleDouble(r.moving)):
+		return true, nil, f.moveHere(ctx, r)
+	case dir:
+		return true, nil, syscall.EXDEV
 	case undecided:
 		if _, err := f.settleLocked(ctx, r.moving, false); err != nil {
-			return true, err
-		}
-		if f.localOf(r.moving) == nil {
-			return false, nil
+			return true, nil, err
 		}
 	}
 	loc := f.localOf(r.moving)
-	if loc == nil {
-		return false, nil
+	if loc != nil && r.target != nil && r.target.dir != nil {
+		return true, nil, syscall.EISDIR
 	}
-	if r.target != nil && r.target.dir != nil {
-		return true, syscall.EISDIR
-	}
-	if err := f.uploadAs(ctx, r.moving, loc, r.oldPath, r.newPath); err != nil {
-		return true, err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.relink(r)
-	return true, nil
+	return false, loc, nil
 }
 
 // isAppleDouble looks at the first bytes of a local file.
@@ -103,14 +90,14 @@ func (f *FS) isAppleDouble(n *node) bool {
 func (f *FS) moveHere(ctx context.Context, r *renaming) error {
 	if t := r.target; t != nil {
 		switch {
-		case r.dir && t.dir == nil:
+		case r.moving.dir != nil && t.dir == nil:
 			return syscall.ENOTDIR
-		case !r.dir && t.dir != nil:
+		case r.moving.dir == nil && t.dir != nil:
 			return syscall.EISDIR
 		case t.dir != nil && len(f.local.List(r.newPath)) > 0:
 			return syscall.ENOTEMPTY
 		}
-		if !r.targetHere {
+		if f.localOf(t) == nil {
 			// Litter on the server is replaced, too.
 			if err := f.r.Remove(ctx, r.newPath); err != nil && !notExist(err) {
 				return err
@@ -119,9 +106,14 @@ func (f *FS) moveHere(ctx context.Context, r *renaming) error {
 	}
 	f.mu.Lock()
 	open := f.openLocals()
-	f.relink(r)
 	f.mu.Unlock()
-	return f.local.Rename(r.oldPath, r.newPath, open)
+	if err := f.withRoom(func() error { return f.local.Rename(r.oldPath, r.newPath, open) }); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.relink(r)
+	return nil
 }
 
 // relink moves the node of what was renamed. FS.mu is held.
@@ -132,10 +124,11 @@ func (f *FS) relink(r *renaming) {
 	if c := r.nd.dir.children[r.newName]; c != nil && c != n {
 		f.detach(c)
 	}
-	if n.gone {
-		return // with its directory
-	}
-	if r.nd.gone {
+	switch {
+	case n == nil || n.gone:
+		r.nd.dir.complete = false // something has the new name
+		return
+	case r.nd.gone:
 		f.detach(n)
 		return
 	}

@@ -30,15 +30,15 @@ func (f *FS) toServer(ctx context.Context, n *node, loc *local) error {
 	if err != nil {
 		return err
 	}
-	f.leaveStore(loc, path)
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.becomeRemote(n, file, a, path)
+	f.mu.Unlock()
+	f.leaveStore(loc, path)
 	return nil
 }
 
-// leaveStore forgets a local file that is on the server now, also for those who
-// have it open.
+// leaveStore forgets a local file that is on the server now, and that nobody looks for
+// here any more.
 func (f *FS) leaveStore(loc *local, path string) {
 	if loc.id == 0 {
 		return
@@ -121,9 +121,11 @@ func (f *FS) becomeRemote(n *node, file File, a Attrs, path string) {
 }
 
 // uploadAs puts a local file onto the server under another name, in place of what
-// has it, and synced: then it is an ordinary file.
-func (f *FS) uploadAs(ctx context.Context, n *node, loc *local, oldPath, newPath string) error {
-	tmp := temporaryName(newPath)
+// has it, and synced: then it is an ordinary file. Only who uses one of the two names
+// waits for that.
+func (f *FS) uploadAs(ctx context.Context, r *renaming, loc *local) error {
+	n := r.moving
+	tmp := temporaryName(r.newPath)
 	file, a, err := f.upload(ctx, n, loc, tmp)
 	if err != nil {
 		return err
@@ -139,7 +141,7 @@ func (f *FS) uploadAs(ctx context.Context, n *node, loc *local, oldPath, newPath
 		}
 	}
 	if err == nil {
-		err = f.r.Rename(ctx, tmp, newPath)
+		err = f.r.Rename(ctx, tmp, r.newPath)
 	}
 	if err != nil {
 		f.closeFile(file)
@@ -148,11 +150,17 @@ func (f *FS) uploadAs(ctx context.Context, n *node, loc *local, oldPath, newPath
 		}
 		return f.whyWrite(ctx, err)
 	}
-	f.forgetLocal(newPath)
-	f.leaveStore(loc, oldPath)
 	a.Atime, a.Mtime = times.Atime, times.Mtime
+	f.here.Lock()
+	defer f.here.Unlock()
+	f.mu.Lock()
+	f.becomeRemote(n, file, a, r.newPath)
+	f.mu.Unlock()
+	f.forgetLocal(r.newPath)
+	f.leaveStore(loc, r.oldPath)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.becomeRemote(n, file, a, newPath)
+	f.touch(r.nd, r.newName)
+	f.relink(r)
 	return nil
 }

@@ -128,6 +128,15 @@ func (f *FS) usePlace(ctx context.Context, d *node, name string) (path string, d
 	return join(path, name), done, err
 }
 
+// holdName is useName for what may have lost its name.
+func (f *FS) holdName(ctx context.Context, n *node) (done func(), err error) {
+	_, done, err = f.useName(ctx, n)
+	if err == syscall.ENOENT {
+		return func() {}, nil
+	}
+	return done, err
+}
+
 // changeNames waits for what goes by the names of nodes, and keeps others from
 // doing so until done is called. What was opened from memory is opened on the server
 // first, as long as it has a name. Nodes may be nil.

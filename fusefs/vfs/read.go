@@ -30,9 +30,11 @@ func (f *FS) Read(ctx context.Context, fh uint64, buf []byte, off int64) (int, [
 	if err != nil {
 		return 0, nil, err
 	}
-	if loc != nil {
+	for ; loc != nil; loc = f.localOf(h.n) {
 		got, err := f.readLocal(h, loc, buf, off)
-		return got, nil, err
+		if !errors.Is(err, errMoved) {
+			return got, nil, err
+		}
 	}
 	if h.fixed != nil {
 		return readFixed(h.fixed, buf, off), nil, nil

@@ -124,7 +124,7 @@ func clampTime(t time.Time) uint32 {
 // setstat sends a change to the server.
 func (f *FS) setstat(ctx context.Context, n *node, fh uint64, a Attrs) error {
 	for loc := f.localOf(n); loc != nil; loc = f.localOf(n) {
-		if err := f.setstatLocal(n, loc, a); !errors.Is(err, errMoved) {
+		if err := f.setstatLocal(ctx, n, loc, a); !errors.Is(err, errMoved) {
 			return err
 		}
 	}

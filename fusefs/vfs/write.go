@@ -29,7 +29,7 @@ func (f *FS) Write(ctx context.Context, fh uint64, data []byte, off int64, how W
 		return err
 	}
 	if loc != nil && h.canWrite() && off >= 0 {
-		if done, err := f.writeLocal(ctx, h, loc, data, off, how); done || err != nil {
+		if done, err := f.writeLocal(ctx, h, data, off, how); done || err != nil {
 			return err
 		}
 	}
@@ -140,10 +140,10 @@ func (f *FS) Flush(ctx context.Context, fh uint64) error {
 	f.mu.Lock()
 	h.closed = true
 	f.mu.Unlock()
-	if err == nil && len(h.head) == xsymSize {
-		err = f.becomeLink(ctx, h)
+	if err != nil {
+		return err
 	}
-	return err
+	return f.becomeLink(ctx, h)
 }
 
 // Fsync is Flush, and the server's own fsync.

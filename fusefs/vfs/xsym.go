@@ -121,19 +121,30 @@ func (f *FS) relativeTarget(linkPath, target string) string {
 // becomeLink makes a file that was written as a link's image a real link: under
 // another name first, then in the file's place, so that the name never fails.
 func (f *FS) becomeLink(ctx context.Context, h *handle) error {
-	f.mu.Lock()
 	n := h.n
+	f.mu.Lock()
 	target, ok := decodeXSym(h.head)
-	ok = ok && n.attr.Size == xsymSize && !n.gone && !n.dirty()
-	var p string
-	var err error
-	if ok {
-		p, err = f.path(n)
-	}
 	f.mu.Unlock()
-	if !ok || err != nil {
+	if !ok {
+		return nil
+	}
+	done, err := f.changeNames(ctx, n)
+	if err != nil {
 		return err
 	}
+	defer done()
+	f.mu.Lock()
+	ok = n.attr.Size == xsymSize && !n.gone && !n.dirty()
+	d, name := n.parent, n.name
+	f.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	p, used, err := f.usePlace(ctx, d, name)
+	if err != nil {
+		return err
+	}
+	defer used()
 	dir, _ := path.Split(p)
 	tmp := fmt.Sprintf("%s.sshfs-bridge-link-%08x", dir, rand.Uint32())
 	if err := f.r.Symlink(ctx, target, tmp); err != nil {
