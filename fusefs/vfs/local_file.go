@@ -132,11 +132,13 @@ func (f *FS) decide(ctx context.Context, n *node, loc *local, data []byte, off i
 		f.mu.Unlock()
 		return false, nil // decided while we waited
 	}
-	head := u.head
-	if off <= int64(len(head)) {
-		head = append(bytes.Clone(head[:off]), data[:min(len(data), len(appleDouble)-int(off))]...)
+	head := bytes.Clone(u.head)
+	joins := off <= int64(len(head))
+	if joins {
+		over := copy(head[off:], data)
+		head = append(head, data[over:min(len(data), len(appleDouble)-int(off))]...)
 	}
-	like := off <= int64(len(u.head)) && bytes.HasPrefix(appleDouble, head)
+	like := joins && bytes.HasPrefix(appleDouble, head)
 	if like && len(head) < len(appleDouble) {
 		u.head = head
 		n.attr.Size = max(n.attr.Size, uint64(off)+uint64(len(data)))

@@ -160,9 +160,17 @@ func TestOrdinaryFilesOnServer(t *testing.T) {
 	g.must(g.Flush(g.ctx, o.FH))
 	g.Release(o.FH)
 
+	// Written again in part, before anything is decided.
+	_, o, err = g.Create(g.ctx, g.root, "._again", syscall.O_RDWR, 0o644)
+	g.must(err)
+	g.must(g.Write(g.ctx, o.FH, []byte("\x00\x05\x16"), 0, 0))
+	g.must(g.Write(g.ctx, o.FH, []byte("\x00"), 0, 0))
+	g.must(g.Flush(g.ctx, o.FH))
+	g.Release(o.FH)
+
 	for name, want := range map[string]string{
 		"._text": "only text", "._short": "\x00\x05", "._empty": "", "._foo.AbC123": "what rsync stages",
-		"._node": "", "._bytes": "\x00\x05\x16x", "._back": "start\x00\x00\x00\x00\x00end", ".TemporaryItems/staged": "x",
+		"._node": "", "._again": "\x00\x05\x16", "._bytes": "\x00\x05\x16x", "._back": "start\x00\x00\x00\x00\x00end", ".TemporaryItems/staged": "x",
 	} {
 		if got := g.onServer(name); got != want {
 			t.Errorf("%s on the server: %q, want %q", name, got, want)
