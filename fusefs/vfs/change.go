@@ -32,12 +32,15 @@ func (f *FS) Mkdir(ctx context.Context, parent uint64, shown string, mode uint32
 	return f.made(ctx, d, name, path, shown, Attrs{Mode: modeDir | mode&modePerm})
 }
 
-// Symlink makes a symbolic link, in one round trip.
+// Symlink makes a symbolic link, in one round trip. Where nobody gets to see one it is
+// refused: the kernel would take the file that is shown for an error.
 func (f *FS) Symlink(ctx context.Context, parent uint64, shown, target string) (Node, error) {
-	if f.opts.ReadOnly {
+	switch {
+	case f.opts.ReadOnly:
 		return Node{}, syscall.EROFS
-	}
-	if len(target) > maxTarget {
+	case f.linksAreFiles():
+		return Node{}, syscall.EPERM
+	case len(target) > maxTarget:
 		return Node{}, syscall.ENAMETOOLONG
 	}
 	d, name, err := f.place(parent, shown)

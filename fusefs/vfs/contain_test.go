@@ -154,6 +154,10 @@ func TestKeepTargets(t *testing.T) {
 		}
 		g.must(g.Unlink(g.ctx, g.root, "dangling"))
 		g.missing("dangling")
+		if _, err := g.Symlink(g.ctx, g.root, "made", "dir"); err != syscall.EPERM {
+			t.Errorf("%s: symlink: %v", mode, err)
+		}
+		g.missing("made")
 	}
 }
 
