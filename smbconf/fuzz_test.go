@@ -11,16 +11,23 @@ import (
 // refuses them, or smbd's way of reading gives back exactly what was written,
 // in as many sections and settings as there should be.
 func FuzzRender(f *testing.F) {
-	for _, s := range [][3]string{
-		{"media", "/mnt/media", "alice@nas:/srv"},
-		{"a]\n[b", "/a\nb = c", "x\\"}, {"x%U", "/%$(HOME)", "%v"}, {"a\\", "/a\\ ", "\\"}, {";a", "/;a", "#b"}, {"=", "/=", "="},
-		{"\u0085", "/\u2028", "\u00a0x\u00a0"}, {"a  b", "/a\t b", "a \v b"}, {"global", "/", "global"}, {"\"a\"", "/\"a\"", "\"\""},
+	valid := [...]string{"files", "/mnt/files", "alice@nas:/srv", "WORKGROUP", "sshuser", "eth0", "192.0.2.0/24", "/var/lib/x", "/run/log"}
+	for _, text := range []string{
+		"My Photos", "/mnt/My Photos", "a]\n[b", "/a\nb = c", "\nb = c", "x\\", "/x\\", "x%U", "/%$(HOME)", "a\\", "/a\\ ", "\\", ";a", "/;a", "#b", "=", "/=", "/",
+		"\u0085", "/\u2028", "\u00a0x\u00a0", "a  b", "/a\t b", "a \v b", "global", "\"a\"", "/\"a\"", "\"\"", "a b", "127.0.0.1", "::/0", "@wheel", "/helpers.log", "",
 	} {
-		f.Add(s[0], s[1], s[2], false, true)
+		for i := range valid { // one at a time, or the others' problems would hide it
+			v := valid
+			v[i] = text
+			f.Add(v[0], v[1], v[2], false, true, v[3], v[4], v[5], v[6], v[7], v[8])
+		}
 	}
-	f.Fuzz(func(t *testing.T, name, path, comment string, readOnly, strict bool) {
+	f.Fuzz(func(t *testing.T, name, path, comment string, readOnly, strict bool, server, account, iface, host, private, log string) {
 		c := guest(Version{4, 22, 0})
 		c.Shares = append(c.Shares, Share{name, path, comment, readOnly, strict})
+		c.Workgroup, c.NetBIOSName, c.ForceUser, c.ForceGroup = server, server, account, account
+		c.Interfaces, c.HostsAllow = append(c.Interfaces, iface), append(c.HostsAllow, host)
+		c.Dirs.Private, c.Dirs.Log = private, log
 		data, err := c.Render()
 		if err != nil {
 			return
