@@ -17,8 +17,10 @@ import (
 )
 
 // changes are settings of smb.conf to be replaced or added; a value of "" takes
-// the setting out, so that Samba's default holds.
+// the setting out, so that Samba's default holds, and depotDir is a directory for it.
 type changes map[string]string
+
+const depotDir = "DEPOT"
 
 // smbConfFor is our smb.conf for one share at dir, named "files", with changes.
 func smbConfFor(t testing.TB, v smbconf.Version, run, dir string, port int, ch changes) string {
@@ -61,7 +63,10 @@ func smbConfFor(t testing.TB, v smbconf.Version, run, dir string, port int, ch c
 			fmt.Fprintf(&out, "\t%s = %s\n", name, value)
 		}
 	}
-	return out.String()
+	depot := filepath.Join(run, "depot")
+	check(t, os.MkdirAll(depot, 0o755))
+	check(t, os.Chown(depot, int(shareID), int(shareID)))
+	return strings.ReplaceAll(out.String(), depotDir, depot)
 }
 
 // startSmbd runs this machine's smbd with our smb.conf, with changes, for dir

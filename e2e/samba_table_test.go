@@ -58,6 +58,36 @@ func TestSambaTable(t *testing.T) {
 	}
 }
 
+// TestSambaTable_hasEverySetting: what is rendered has a row, or a reason why it needs
+// none: it changes nothing that smbd asks of the mount.
+func TestSambaTable_hasEverySetting(t *testing.T) {
+	doc, err := os.ReadFile(sambaDoc)
+	check(t, err)
+	_, section, ok := strings.Cut(string(doc), "\n### Settings without a row\n")
+	if !ok {
+		t.Fatal("the section is gone")
+	}
+	section, _, _ = strings.Cut(section, "\n#")
+	known := map[string]bool{}
+	for i, part := range strings.Split(section, "`") {
+		known[part] = known[part] || i%2 == 1
+	}
+	for _, tr := range trials() {
+		if len(tr.with) <= 3 { // one setting, and what goes with it
+			for name := range tr.with {
+				known[name] = true
+			}
+		}
+	}
+	for _, v := range []smbconf.Version{{Major: 4, Minor: 17}, {Major: 4, Minor: 24}} {
+		for line := range strings.Lines(smbConfFor(t, v, t.TempDir(), "/srv", 445, nil)) {
+			if name, _, ok := strings.Cut(strings.TrimSpace(line), " = "); ok && !known[name] {
+				t.Errorf("Samba %s: %s is neither in a trial nor below \"Settings without a row\"", v, name)
+			}
+		}
+	}
+}
+
 // measureSamba counts for each setting and writes the table of this smbd.
 func measureSamba(t *testing.T) {
 	m := mountCounted(t, 0)
