@@ -197,7 +197,8 @@ func TestNames(t *testing.T) {
 		"nas:/":                            "nas",
 		"nas:docs/":                        "docs",
 		"bob@192.0.2.7":                    "192.0.2.7",
-		"bob@[2001:db8::1]:/x y/a b":       "a-b",
+		"bob@[2001:db8::1]:/x y/a b":       "a b",
+		"nas:/srv/ My  Photos ":            "My Photos",
 		"nas:/srv/Büro":                    "Büro",
 		"nas:/srv/Bu\u0308ro":              "Büro", // composed
 		"nas:/srv/.hidden":                 "hidden",
@@ -218,7 +219,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s: %q, want %q", remote, got, want)
 		}
 	}
-	for _, bad := range []string{"", ".", "..", ".x", "-x", "a/b", "a b", "a\\b", "a:b", "x.", "IPC$", "SSHFS Share", "a\nb", "a%", "\xff", strings.Repeat("a", 99)} {
+	for _, bad := range []string{"", ".", "..", ".x", "-x", "a/b", "a  b", " a", "a ", "glo bal", "a\u00a0b", "a\\b", "a:b", "x.", "IPC$", "SSHFS Share", "a\nb", "a%", "\xff", strings.Repeat("a", 99)} {
 		if CheckName(bad) == nil {
 			t.Errorf("%q was taken for a name", bad)
 		}

@@ -20,7 +20,7 @@ import (
 const maxNameBytes = 72
 
 // reservedNames mean something else to smbd, to us or to a file system.
-var reservedNames = []string{"global", "homes", "printers", "print$", "ipc$", "admin$", "netlogon", "sysvol", "profiles", strings.ToLower(HubShare)}
+var reservedNames = []string{"global", "homes", "printers", "print$", "ipc$", "admin$", "netlogon", "sysvol", "profiles", strings.ReplaceAll(strings.ToLower(HubShare), " ", "")}
 
 // CheckName says whether name can be a folder, a share and a part of a URL.
 func CheckName(name string) error {
@@ -31,12 +31,14 @@ func CheckName(name string) error {
 		return errors.New("the name is not valid UTF-8")
 	case len(name) > maxNameBytes:
 		return fmt.Errorf("the name has %d bytes, at most %d fit", len(name), maxNameBytes)
-	case slices.Contains(reservedNames, strings.ToLower(name)):
+	case strings.HasPrefix(name, " ") || strings.HasSuffix(name, " ") || strings.Contains(name, "  "):
+		return fmt.Errorf("the name %q has spaces at an end or several in a row, which Samba would drop", name)
+	case slices.Contains(reservedNames, strings.ReplaceAll(strings.ToLower(name), " ", "")): // as smbd compares them
 		return fmt.Errorf("the name %q is reserved", name)
 	}
 	for i, r := range name {
 		if !nameRune(r) {
-			return fmt.Errorf("the name %q holds %q: letters, digits, '.', '_' and '-' are allowed", name, r)
+			return fmt.Errorf("the name %q holds %q: letters, digits, '.', '_', '-' and single spaces are allowed", name, r)
 		}
 		if i == 0 && (r == '.' || r == '-') {
 			return fmt.Errorf("the name %q begins with %q", name, r)
@@ -52,7 +54,7 @@ func CheckName(name string) error {
 }
 
 func nameRune(r rune) bool {
-	return r == '.' || r == '_' || r == '-' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.Mn, r)
+	return r == ' ' || r == '.' || r == '_' || r == '-' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.Mn, r)
 }
 
 // DeriveName makes a name of a remote: the last element of its path, or the
@@ -95,12 +97,13 @@ func tidyName(s string) string {
 	for strings.Contains(s, "--") {
 		s = strings.ReplaceAll(s, "--", "-")
 	}
-	s = strings.TrimLeft(s, "-.")
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' }), " ")
+	s = strings.TrimLeft(s, "-. ")
 	for len(s) > maxNameBytes {
 		_, n := utf8.DecodeLastRuneInString(s)
 		s = s[:len(s)-n]
 	}
-	return strings.TrimRight(s, "-.")
+	return strings.TrimRight(s, "-. ")
 }
 
 // sameName compares names as SMB does: without regard to case.
