@@ -119,3 +119,43 @@ func first(_ Node, err error) error                  { return err }
 func firstOpened(_ Opened, err error) error          { return err }
 func second(_ Node, _ Opened, err error) error       { return err }
 func third(_ Attr, _ time.Duration, err error) error { return err }
+
+// A writer that lost its file, since others changed it while the link was down, keeps
+// nobody from opening the file that is there.
+func TestOpenBesideALostWriter(t *testing.T) {
+	for what, change := range map[string]func(g *rig){
+		"replaced": func(g *rig) {
+			g.file("other", "another, longer")
+			g.must(os.Rename(g.dir+"/other", g.dir+"/f"))
+		},
+		"written in": func(g *rig) { g.file("f", "another, longer") },
+	} {
+		t.Run(what, func(t *testing.T) {
+			g := newRig(t, Options{NoBackgroundCheck: true, Cache: CacheStrict}, testenv.CountOptions{})
+			g.file("f", "first")
+			w, err := g.Open(g.ctx, g.lookup(g.root, "f"), syscall.O_RDWR)
+			g.must(err)
+			defer g.Release(w.FH)
+			change(g)
+			g.srv.Break()
+			testenv.Eventually(t, 10*time.Second, "the link is back", func() bool {
+				_, err := g.FS.r.Lstat(g.ctx, "f")
+				return err == nil
+			})
+			for range 2 {
+				o, err := g.Open(g.ctx, g.lookup(g.root, "f"), syscall.O_RDWR)
+				if errors.Is(err, syscall.ESTALE) { // the kernel looks it up again
+					o, err = g.Open(g.ctx, g.lookup(g.root, "f"), syscall.O_RDWR)
+				}
+				g.must(err)
+				if got := string(g.readAll(o.FH, 15)); got != "another, longer" {
+					t.Errorf("read %q", got)
+				}
+				g.must(g.Write(g.ctx, o.FH, []byte("A"), 0, 0))
+				g.must(g.Write(g.ctx, o.FH, []byte("a"), 0, 0))
+				g.must(g.Flush(g.ctx, o.FH))
+				g.Release(o.FH)
+			}
+		})
+	}
+}
