@@ -47,7 +47,9 @@
 //     what was sent. What the server refuses to open although it is unchanged is
 //     asked for again until DataTimeout. SFTP v3 has no inode numbers: a file that was replaced by one
 //     that looks the same is taken for it. A file that we removed or replaced ends
-//     with its session.
+//     with its session. While a rename or remove of ours is under way, nothing is opened
+//     again by the names that it concerns; where nobody learns what became of it, only
+//     what looks exactly as it did.
 //   - Writes are acknowledged, in flight, or held here; never more than WindowBytes
 //     of them, nor than the link carries in about a second once that is known. They are sent again after a loss at the same offsets, so nothing is
 //     doubled. Overlapping writes are never in flight together, and a change of

@@ -81,12 +81,8 @@ func (f *File) laneOn(ctx context.Context, ch *channel) (*lane, error) {
 	if there != nil {
 		return there, nil
 	}
-	path, named := f.r.objects.where(f.object)
-	if !named {
-		return nil, fmt.Errorf("%w: it has no name any more", ErrChanged)
-	}
 	ch.handles.Add(1) // of those that are kept for this
-	n, err := f.openLane(ctx, ch, f.r.abs(path), false)
+	n, err := f.openLane(ctx, ch, false)
 	if err != nil {
 		return nil, err
 	}

@@ -22,19 +22,15 @@ func (f *File) openAgain(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		path, named := f.r.objects.where(f.object)
-		if !named {
-			return f.breakWith(fmt.Errorf("%w: it has no name any more", ErrChanged))
-		}
 		var n *lane
 		ch, err := l.home(ctx)
 		if err == nil {
-			n, err = f.openLane(ctx, ch, f.r.abs(path), false)
+			n, err = f.openLane(ctx, ch, false)
 		}
 		switch {
 		case err == nil:
 			f.r.counters.resumed.Add(1)
-			f.r.log.Debug("file opened again", "path", path)
+			f.r.log.Debug("file opened again")
 			f.mu.Lock()
 			if f.closed {
 				f.mu.Unlock()
@@ -47,13 +43,13 @@ func (f *File) openAgain(ctx context.Context) error {
 		case errors.Is(err, ErrChanged):
 			return f.breakWith(err)
 		case isNotExist(err):
-			return f.breakWith(fmt.Errorf("%w: %q: %s", ErrChanged, path, err.Error()))
+			return f.breakWith(fmt.Errorf("%w: %s", ErrChanged, err.Error()))
 		case isStatus(err), errors.Is(err, ErrTooManyOpen):
 			if refused.IsZero() {
 				refused = time.Now()
 			}
 			if time.Since(refused) >= f.r.o.DataTimeout {
-				return fmt.Errorf("%w: open %q again: %s", ErrTimeout, path, err.Error())
+				return fmt.Errorf("%w: %s", ErrTimeout, err.Error())
 			}
 			l.rest() // too many may be open, on a server that tells no limit
 			if err := sleep(ctx, reopenPause); err != nil {
@@ -93,13 +89,41 @@ func (f *File) breakWith(err error) error {
 // openLane opens the file on ch, which counts the handle already, and checks that it is
 // the same. A further lane beside others is looked at by path, right behind the OPEN:
 // that costs no round trip of its own where the server keeps the order.
-func (f *File) openLane(ctx context.Context, ch *channel, path string, further bool) (_ *lane, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, f.r.o.DataTimeout, ErrTimeout)
-	defer cancel()
-	start := time.Now()
+func (f *File) openLane(ctx context.Context, ch *channel, further bool) (n *lane, err error) {
 	defer func() {
 		if err != nil {
 			ch.handles.Add(-1)
+		}
+	}()
+	ctx, cancel := context.WithTimeoutCause(ctx, f.r.o.DataTimeout, ErrTimeout)
+	defer cancel()
+	for {
+		path, moves, err := f.r.objects.locate(ctx, f.object)
+		if err != nil {
+			return nil, err
+		}
+		h, err := f.openAt(ctx, ch, f.r.abs(path), further)
+		if err != nil && (isLost(err) || ctx.Err() != nil) {
+			return nil, err
+		}
+		if !f.r.objects.movedSince(f.object, moves) {
+			if err != nil {
+				return nil, err
+			}
+			return newLane(ch, h), nil
+		}
+		// It may be what was renamed to that path meanwhile.
+		if err == nil {
+			ch.client.StartCloseHandle(h).Abandon()
+		}
+	}
+}
+
+// openAt opens path on ch for openLane, and checks what is there.
+func (f *File) openAt(ctx context.Context, ch *channel, path string, further bool) (h sftp.Handle, err error) {
+	start := time.Now()
+	defer func() {
+		if err != nil {
 			ch.noteTimeout(ctx, start)
 		}
 	}()
@@ -111,14 +135,13 @@ func (f *File) openLane(ctx context.Context, ch *channel, path string, further b
 	if further {
 		statCall = ch.client.StartStat(path)
 	}
-	h, err := openCall.Wait(ctx)
-	if err != nil {
+	if h, err = openCall.Wait(ctx); err != nil {
 		if further {
 			statCall.Abandon()
 		} else if isStatus(err) {
 			err = f.refused(ctx, ch, path, then, err)
 		}
-		return nil, causeOf(ctx, err)
+		return "", causeOf(ctx, err)
 	}
 	var a Attrs
 	if further {
@@ -131,9 +154,9 @@ func (f *File) openLane(ctx context.Context, ch *channel, path string, further b
 	}
 	if err != nil {
 		ch.client.StartCloseHandle(h).Abandon()
-		return nil, causeOf(ctx, err)
+		return "", causeOf(ctx, err)
 	}
-	return newLane(ch, h), nil
+	return h, nil
 }
 
 // refused looks for the reason why the server did not open the file again, which
@@ -195,10 +218,6 @@ func (f *File) stripe() {
 		used[n.ch] = true
 	}
 	f.mu.Unlock()
-	path, named := f.r.objects.where(f.object)
-	if !named {
-		return
-	}
 	var free []*channel
 	for _, ch := range l.data() {
 		if !used[ch] && ch != l.control {
@@ -209,7 +228,7 @@ func (f *File) stripe() {
 		return
 	}
 	if !f.r.spawn(func() {
-		failed := f.stripeOn(l.ctx, free, f.r.abs(path))
+		failed := f.stripeOn(l.ctx, free)
 		if failed {
 			_ = sleep(l.ctx, stripePause)
 		}
@@ -220,13 +239,13 @@ func (f *File) stripe() {
 }
 
 // stripeOn opens the file on all of channels at the same time.
-func (f *File) stripeOn(ctx context.Context, channels []*channel, path string) (failed bool) {
+func (f *File) stripeOn(ctx context.Context, channels []*channel) (failed bool) {
 	results := make(chan bool, len(channels))
 	for _, ch := range channels {
 		if !f.r.spawn(func() {
 			n, err := (*lane)(nil), ErrTooManyOpen
 			if ch.takeHandle() {
-				n, err = f.openLane(ctx, ch, path, true)
+				n, err = f.openLane(ctx, ch, true)
 			}
 			if err != nil {
 				f.r.log.Debug("file not opened on a further channel", "err", err)

@@ -163,8 +163,7 @@ func (f *File) idleLocked() bool {
 	if len(f.liveLocked()) == 0 || f.holds > 0 || f.queue.Len() > 0 || len(f.flight) > 0 || f.closing {
 		return false
 	}
-	_, named := f.r.objects.where(f.object)
-	return named
+	return f.r.objects.named(f.object)
 }
 
 // rest closes the file's handles, if it is idle.
@@ -179,16 +178,4 @@ func (f *File) rest() bool {
 	}
 	f.setLanesLocked(nil)
 	return true
-}
-
-// wake opens again what is open under the name p and has no handle now: when the name
-// is taken away it could not be any more.
-func (r *Remote) wake(ctx context.Context, p string) error {
-	for _, f := range r.objects.at(p) {
-		_, err := f.lane(ctx, true, 0)
-		if err != nil && ctx.Err() != nil {
-			return contextCause(ctx)
-		}
-	}
-	return nil
 }

@@ -20,6 +20,9 @@ type object struct {
 	// GUARDED_BY(objectTable.mu), as all below.
 	path   string // relative to the root
 	orphan bool   // removed or replaced by us, or found to be another file: no name leads to it
+	moving int    // moves under way that concern it
+	moves  int    // moves that have concerned it, those included
+	unsure bool   // the outcome of one is unknown: path may mean another file
 	files  map[*File]struct{}
 	base   Attrs // as the server last had it
 	// exact says that base is what the server must still show. Else our own
@@ -33,11 +36,13 @@ type objectTable struct {
 	mu     sync.Mutex
 	byPath map[string]*object // GUARDED_BY(mu)
 	open   map[*File]struct{} // GUARDED_BY(mu)
+	moved  chan struct{}      // closed at the end of the next move; GUARDED_BY(mu)
 }
 
 func (t *objectTable) init() {
 	t.byPath = make(map[string]*object)
 	t.open = make(map[*File]struct{})
+	t.moved = make(chan struct{})
 }
 
 func (t *objectTable) count() int {
@@ -73,7 +78,7 @@ func (t *objectTable) add(f *File, p string, a Attrs) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	o := t.byPath[p]
-	if o != nil && o.exact && !sameFile(o.base, a) {
+	if o != nil && (o.exact && !sameFile(o.base, a) || !o.exact && o.unsure) {
 		o.orphan = true
 		o = nil
 	}
@@ -216,13 +221,6 @@ func (t *objectTable) ackedSet(o *object, a Attrs) {
 	o.maxSize = max(o.maxSize, most)
 }
 
-// where gives the path of an object, "" and false when no name leads to it.
-func (t *objectTable) where(o *object) (string, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return o.path, !o.orphan
-}
-
 // seen is what an object must look like to whoever asks the server now: when the
 // answer comes, more may have been acknowledged.
 type seen struct {
@@ -243,6 +241,9 @@ func (t *objectTable) matches(o *object, a Attrs, then seen) bool {
 	defer t.mu.Unlock()
 	if o.exact && then.exact {
 		return sameFile(o.base, a)
+	}
+	if o.unsure {
+		return false
 	}
 	size := int64(a.Size)
 	return sameOwner(o.base, a) && size >= min(o.minSize, then.minSize) && size <= o.maxSize

@@ -79,8 +79,9 @@ func (r *Remote) Rmdir(ctx context.Context, p string) error {
 // can still be used, until the connection is lost.
 func (r *Remote) Remove(ctx context.Context, p string) error {
 	path := r.abs(p)
+	move := r.objects.newMove(p, p)
 	err := runErr(ctx, r, "remove", p, func(ctx context.Context, c *sftp.Client) error {
-		if err := r.wake(ctx, p); err != nil {
+		if err := r.prepare(ctx, move); err != nil {
 			return err
 		}
 		return c.Remove(ctx, path)
@@ -88,6 +89,7 @@ func (r *Remote) Remove(ctx context.Context, p string) error {
 	if err == nil {
 		r.objects.removed(p)
 	}
+	move.end(err == nil || isStatus(err))
 	return err
 }
 

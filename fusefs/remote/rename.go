@@ -17,8 +17,9 @@ import (
 func (r *Remote) Rename(ctx context.Context, oldp, newp string) error {
 	oldPath, newPath := r.abs(oldp), r.abs(newp)
 	aside := aside{path: fmt.Sprintf("%s.sshfs-bridge-%016x", newPath[:strings.LastIndexByte(newPath, '/')+1], rand.Uint64())}
+	move := r.objects.newMove(oldp, newp)
 	err := runErr(ctx, r, "rename", oldp, func(ctx context.Context, c *sftp.Client) error {
-		if err := r.wake(ctx, newp); err != nil {
+		if err := r.prepare(ctx, move); err != nil {
 			return err
 		}
 		if !c.Has(sftp.ExtPosixRename) {
@@ -29,6 +30,7 @@ func (r *Remote) Rename(ctx context.Context, oldp, newp string) error {
 	if err == nil {
 		r.objects.renamed(oldp, newp)
 	}
+	move.end(err == nil || isStatus(err) && !aside.moved)
 	return err
 }
 
