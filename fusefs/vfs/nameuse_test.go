@@ -3,12 +3,15 @@ package vfs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sshfs-bridge/e2e/testenv"
 )
 
 func (l *late) Rename(ctx context.Context, from, to string) error {
@@ -228,5 +231,32 @@ func TestOpenFileRemovedOnTheServer(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// An attribute that is set while the file's directory is being renamed follows it.
+func TestXattrSetDuringARename(t *testing.T) {
+	g := newRig(t, Options{NoBackgroundCheck: true}, testenv.CountOptions{})
+	g.file("d/x", "content")
+	x := g.lookup(g.lookup(g.root, "d"), "x")
+	g.must(g.SetXattr(x, "user.a", []byte("a"), 0))
+	for i := range 200 {
+		from, to := "d", "e"
+		if i%2 == 1 {
+			from, to = to, from
+		}
+		renamed := make(chan struct{})
+		go func() {
+			defer close(renamed)
+			g.must(g.Rename(g.ctx, g.root, from, g.root, to, 0))
+		}()
+		var value string
+		for set := 0; set == 0 || !ended(renamed); set++ {
+			value = fmt.Sprint("set ", set)
+			g.must(g.SetXattr(x, "user.b", []byte(value), 0))
+		}
+		if got, err := g.GetXattr(x, "user.b"); err != nil || string(got) != value {
+			t.Fatalf("%q, %v; set was %q", got, err, value)
+		}
 	}
 }

@@ -68,6 +68,8 @@ func (f *FS) ListXattr(ino uint64) ([]string, error) {
 
 // SetXattr sets an extended attribute, without a round trip.
 func (f *FS) SetXattr(ino uint64, name string, value []byte, flags uint32) error {
+	f.here.Lock() // the path is still the node's when the value is stored
+	defer f.here.Unlock()
 	path, err := f.xattrPath(ino, name, name != TouchXattr)
 	if err != nil || name == TouchXattr {
 		return err
@@ -80,6 +82,8 @@ func (f *FS) SetXattr(ino uint64, name string, value []byte, flags uint32) error
 
 // RemoveXattr removes an extended attribute, without a round trip.
 func (f *FS) RemoveXattr(ino uint64, name string) error {
+	f.here.Lock()
+	defer f.here.Unlock()
 	path, err := f.xattrPath(ino, name, true)
 	if err != nil {
 		return err
