@@ -12,7 +12,10 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// startGoSSH serves with pkg/sftp behind x/crypto/ssh, as servers written in Go do.
+const signOfLife = "keepalive@openssh.com"
+
+// startGoSSH serves with pkg/sftp behind x/crypto/ssh, as servers written in Go do. It
+// fails the test when it is asked for anything but the subsystem sftp and signs of life.
 func startGoSSH(t testing.TB) *served {
 	t.Helper()
 	m := newMachine(t)
@@ -40,19 +43,27 @@ func startGoSSH(t testing.TB) *served {
 		defer conn.Close()
 		var wg sync.WaitGroup
 		defer wg.Wait()
-		wg.Go(func() { ssh.DiscardRequests(requests) })
+		wg.Go(func() {
+			for r := range requests {
+				if r.Type != signOfLife {
+					t.Errorf("the server was asked for %q", r.Type)
+				}
+				_ = r.Reply(false, nil)
+			}
+		})
 		for channel := range channels {
-			if channel.ChannelType() != "session" {
+			if typ := channel.ChannelType(); typ != "session" {
+				t.Errorf("a channel of type %q was opened", typ)
 				_ = channel.Reject(ssh.UnknownChannelType, "sessions only")
 				continue
 			}
-			wg.Go(func() { serveGoSFTP(channel) })
+			wg.Go(func() { serveGoSFTP(t, channel) })
 		}
 	})
 }
 
 // serveGoSFTP is one session, which may be for the subsystem sftp only.
-func serveGoSFTP(channel ssh.NewChannel) {
+func serveGoSFTP(t testing.TB, channel ssh.NewChannel) {
 	stream, requests, err := channel.Accept()
 	if err != nil {
 		return
@@ -60,19 +71,26 @@ func serveGoSFTP(channel ssh.NewChannel) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stream.Close()
+	sftpOnly := ssh.Marshal(struct{ Name string }{"sftp"})
+	begun := false
 	for r := range requests {
-		ok := r.Type == "subsystem"
-		_ = r.Reply(ok, nil)
-		if !ok {
+		good := !begun && r.Type == "subsystem" && bytes.Equal(r.Payload, sftpOnly)
+		if !good && r.Type != signOfLife {
+			t.Errorf("a session was asked for %q: %q", r.Type, r.Payload)
+		}
+		_ = r.Reply(good, nil)
+		if !good {
 			continue
 		}
-		server, err := sftp.NewServer(stream)
-		if err != nil {
-			return
-		}
-		wg.Go(func() { ssh.DiscardRequests(requests) })
-		_ = server.Serve() // it ends with its client
-		server.Close()
-		return
+		begun = true
+		wg.Go(func() {
+			defer stream.Close()
+			server, err := sftp.NewServer(stream)
+			if err != nil {
+				return
+			}
+			defer server.Close()
+			_ = server.Serve() // it ends with its client
+		})
 	}
 }
