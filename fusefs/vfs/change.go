@@ -364,13 +364,21 @@ func (f *FS) Mknod(ctx context.Context, parent uint64, shown string, mode uint32
 		return Node{}, syscall.EOPNOTSUPP
 	}
 	n, o, err := f.Create(ctx, parent, shown, syscall.O_WRONLY|syscall.O_EXCL, mode)
-	if err == nil {
-		if _, loc, lerr := f.handleLocal(o.FH); lerr == nil && loc != nil {
-			err = f.Flush(ctx, o.FH) // what is undecided is decided
-		}
-		f.Release(o.FH)
+	if err != nil {
+		return Node{}, err
 	}
-	return n, err
+	defer f.Release(o.FH)
+	if _, loc, lerr := f.handleLocal(o.FH); lerr == nil && loc != nil {
+		err = f.Flush(ctx, o.FH) // what is undecided is decided
+	}
+	if err != nil {
+		if uerr := f.Unlink(ctx, parent, shown); uerr != nil {
+			f.log.Warn("a file that was not made is left over", "path", shown, "err", uerr)
+		}
+		f.Forget(n.Ino, 1)
+		return Node{}, err
+	}
+	return n, nil
 }
 
 // Access says whether the file may be used in that way as far as we know: the

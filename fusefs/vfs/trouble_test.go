@@ -159,3 +159,20 @@ func TestOpenBesideALostWriter(t *testing.T) {
 		})
 	}
 }
+
+// What mknod could not make on the server is not there, nor remembered.
+func TestMknodFails(t *testing.T) {
+	g := newLocalRig(t, "", Options{NoBackgroundCheck: true}, testenv.CountOptions{})
+	g.list(g.root)
+	_, remove := g.srv.Inject(testenv.Fault{Kind: testenv.FaultStatus, Op: "open", Status: sftp.StatusPermissionDenied})
+	defer remove()
+	if _, err := g.Mknod(g.ctx, g.root, "._x", syscall.S_IFREG|0o644); !errors.Is(err, fs.ErrPermission) {
+		t.Fatalf("%v", err)
+	}
+	g.absent(g.root, "._x")
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.nodes) != 1 {
+		t.Errorf("%d nodes are remembered", len(g.nodes))
+	}
+}
