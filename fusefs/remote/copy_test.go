@@ -1,6 +1,7 @@
 package remote_test
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"testing"
@@ -124,4 +125,55 @@ func TestCopy_handlesAreNotForgotten(t *testing.T) {
 			same(t, "b", g.onServer("b"), data)
 		})
 	}
+}
+
+// TestCopy_crossed copies between two files in both directions at a time, while both are
+// being written.
+func TestCopy_crossed(t *testing.T) {
+	g := newRig(t, testenv.CountOptions{}, quick())
+	readWrite := remote.OpenFlags{Read: true, Write: true, Create: true}
+	a, b := g.open("a", readWrite), g.open("b", readWrite)
+	part := random(1, 1000)
+	for range 500 {
+		var group sync.WaitGroup
+		for _, x := range [][2]*remote.File{{a, b}, {b, a}} {
+			group.Go(func() { check(t, x[0].CopyTo(t.Context(), x[1], 0, 2000, 1000)) })
+			group.Go(func() { check(t, x[0].WriteAt(t.Context(), part, 0)) })
+		}
+		group.Wait()
+		for _, f := range []*remote.File{a, b} {
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			_, err := f.Flush(ctx)
+			cancel()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, f := range []*remote.File{a, b} {
+		_, err := f.Close(t.Context())
+		check(t, err)
+	}
+}
+
+// TestCopy_ofWhatIsCopiedOverNext queues a copy behind a write that is in flight, and
+// then another one over its source.
+func TestCopy_ofWhatIsCopiedOverNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, testenv.CountOptions{Delay: 5 * time.Millisecond}, quick())
+		first, next := random(1, 1000), random(2, 1000)
+		g.put("a", first)
+		g.put("x", next)
+		a, b, x := g.open("a", remote.OpenFlags{Read: true, Write: true}), g.open("b", forWrite), g.open("x", forRead)
+		check(t, b.WriteAt(t.Context(), random(3, 1000), 0))
+		synctest.Wait()
+		check(t, a.CopyTo(t.Context(), b, 0, 0, 1000))
+		check(t, x.CopyTo(t.Context(), a, 0, 0, 1000))
+		for _, f := range []*remote.File{a, b, x} {
+			_, err := f.Close(t.Context())
+			check(t, err)
+		}
+		same(t, "b", g.onServer("b"), first)
+		same(t, "a", g.onServer("a"), next)
+	})
 }

@@ -75,7 +75,7 @@
 // # Locks
 //
 // LOCK ORDER: File.mu before objectTable.mu; Remote.mu before objectTable.mu and
-// tasks.mu; link.mu before a session's own; the locks of gate, flow (estMu, then
+// tasks.mu; link.mu before a session's own; the locks of copySet, gate, flow (estMu, then
 // its gate's), rateLimit, rttEstimate, requestList, counters and tasks are leaves. File.mu
 // and Remote.mu, File.mu and link.mu, and two File.mu are never held together.
 // Nothing waits for the network, for a window or for another goroutine while it

@@ -39,9 +39,9 @@ type File struct {
 	broken   error         // the file cannot be opened again
 	queue    opHeap        // operations not yet sent, oldest first
 	flight   map[*op]struct{}
-	last     *op   // the newest operation, while it is in queue
-	endSent  int64 // the end of the writes in flight, when they began with none
-	seq      uint64
+	last     *op           // the newest operation, while it is in queue
+	endSent  int64         // the end of the writes in flight, when they began with none
+	seq      uint64        // of the newest operation
 	sending  bool          // the goroutine that sends runs
 	progress chan struct{} // closed at the next end of an operation
 	err      error         // the first failure of an operation in the queue

@@ -107,7 +107,7 @@ func (f *File) endLocked(o *op, err error) {
 		o.data = nil
 	}
 	if o.src != nil {
-		f.r.spawn(o.src.copyDone)
+		f.r.spawn(func() { o.src.copyDone(o.seq) })
 	}
 	o.err = err
 	if o.done != nil {

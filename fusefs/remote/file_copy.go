@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"sync"
 )
 
 // copyPiece is what one copy-data request copies: the server answers nothing else
@@ -31,9 +32,8 @@ func (f *File) CopyTo(ctx context.Context, dst *File, srcOff, dstOff, n int64) e
 		if err := f.hold(); err != nil {
 			return err
 		}
-		f.object.copied.Add(1)
 		if err := dst.queueCopy(f, srcOff, dstOff, size); err != nil {
-			f.copyDone()
+			f.release()
 			return err
 		}
 		srcOff, dstOff, n = srcOff+size, dstOff+size, n-size
@@ -51,26 +51,60 @@ func (f *File) queueCopy(src *File, srcOff, dstOff, n int64) error {
 	if c := f.last; c != nil && c.kind == opCopy && !c.sent && c.src == src &&
 		c.end() == dstOff && c.srcOff+c.n == srcOff && c.n+n <= copyPiece {
 		c.n += n
-		f.r.spawn(src.copyDone) // holds of its own are per operation
+		f.r.spawn(src.release) // a hold is one operation's
 		return nil
 	}
-	f.addLocked(&op{kind: opCopy, src: src, srcOff: srcOff, off: dstOff, n: n})
+	o := &op{kind: opCopy, src: src, srcOff: srcOff, off: dstOff, n: n}
+	f.addLocked(o)
+	src.object.copies.add(o.seq)
 	return nil
 }
 
-// copyDone ends the hold of one copy, and starts the changes of the source that
-// waited for it: it looks like none before they are looked at.
-func (f *File) copyDone() {
-	last := f.object.copied.Add(-1) == 0
+// copyDone ends the hold of a copy, and starts the changes of the source that waited for
+// it: it is out of the set before they are looked at.
+func (f *File) copyDone(seq uint64) {
+	f.object.copies.remove(seq)
 	f.release()
-	if !last {
-		return
-	}
 	for _, g := range f.r.objects.siblings(f) {
 		g.mu.Lock()
 		g.kickLocked()
 		g.mu.Unlock()
 	}
+}
+
+// copySet are the copies that read from an object. A change of it waits for those that
+// are older than itself, as a copy does for what is older in its own file: whoever waits
+// is younger, so that no two can wait for one another.
+type copySet struct {
+	mu   sync.Mutex
+	seqs map[uint64]struct{} // GUARDED_BY(mu)
+}
+
+func (s *copySet) add(seq uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seqs == nil {
+		s.seqs = make(map[uint64]struct{})
+	}
+	s.seqs[seq] = struct{}{}
+}
+
+func (s *copySet) remove(seq uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.seqs, seq)
+}
+
+// before says that there is one that is older than seq.
+func (s *copySet) before(seq uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.seqs {
+		if c < seq {
+			return true
+		}
+	}
+	return false
 }
 
 // laneOn gives the file's handle on ch, and opens it there where it has none.

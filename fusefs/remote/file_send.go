@@ -133,7 +133,7 @@ func (f *File) nextLocked() *op {
 	if o.kind == opClose && f.holds > 0 {
 		return nil // others use the handles
 	}
-	if o.changes() && o.kind != opCopy && f.object.copied.Load() > 0 {
+	if o.changes() && f.object.copies.before(o.seq) {
 		return nil // a copy that was queued earlier shall not see it
 	}
 	if len(f.flight) == 0 {

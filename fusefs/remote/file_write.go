@@ -84,8 +84,8 @@ func (f *File) usableLocked(tell bool) error {
 
 // addLocked queues o, and sees that it is sent. f.mu is held.
 func (f *File) addLocked(o *op) {
-	f.seq++
-	o.seq = f.seq
+	o.seq = f.r.seq.Add(1)
+	f.seq = o.seq
 	f.pending.Add(o.bytes())
 	if o.changes() {
 		f.unacked.Add(1)

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"sshfs-bridge/fusefs/sftp"
 )
@@ -15,7 +14,7 @@ import (
 // no inode numbers: name, size, mtime and owner are all there is to tell whether
 // a name still means the same file.
 type object struct {
-	copied atomic.Int64 // copies queued elsewhere that read from it
+	copies copySet // queued, here or elsewhere, that read from it
 
 	// GUARDED_BY(objectTable.mu), as all below.
 	path   string // relative to the root

@@ -25,8 +25,8 @@ func (k opKind) String() string {
 // acknowledged it, and is sent again when the connection is lost before that.
 type op struct {
 	kind  opKind
-	seq   uint64
-	off   int64 // write, copy: where in this file
+	seq   uint64 // the order in which the operations of all files were queued
+	off   int64  // write, copy: where in this file
 	data  []byte
 	attrs Attrs // setstat: what to set; fstat: the answer
 

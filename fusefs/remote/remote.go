@@ -30,9 +30,10 @@ type Remote struct {
 	writeLimit    *rateLimit
 	requestLimit  *rateLimit
 	rtt           rttEstimate
-	lastUse       atomic.Int64 // as nanos gives it
-	alone         atomic.Bool  // a further login was refused: none is made until a person connects
-	shy           atomic.Bool  // the last link failed or was short: a new one opens no more than it must
+	lastUse       atomic.Int64  // as nanos gives it
+	alone         atomic.Bool   // a further login was refused: none is made until a person connects
+	seq           atomic.Uint64 // of the newest operation in the queue of any file
+	shy           atomic.Bool   // the last link failed or was short: a new one opens no more than it must
 	objects       objectTable
 	counters      counters
 
