@@ -121,6 +121,9 @@ func (f *FS) readSpans(ctx context.Context, h *handle, pat pattern, off, end, si
 	case pat.window == 0 && off == 0:
 		want = min(size, max(end, firstRead))
 	}
+	if err := f.openToRead(ctx, h, size); err != nil {
+		return 0, nil, err
+	}
 	begin := func(s *span) { f.fetch(h, s) }
 	spans, waits := f.spans.cover(n, off, want, pieceSize, false, begin)
 	if waits {
@@ -171,6 +174,25 @@ func (f *FS) readSpans(ctx context.Context, h *handle, pat pattern, off, end, si
 		}
 	}
 	return got, vec, nil
+}
+
+// openToRead has the remote file opened, for the reader himself and as long as he waits,
+// where something must be fetched for a handle that was opened from memory.
+func (f *FS) openToRead(ctx context.Context, h *handle, size int64) error {
+	f.mu.Lock()
+	open := h.rf != nil
+	f.mu.Unlock()
+	if open || f.spans.whole(h.n, size) {
+		return nil
+	}
+	rf, err := f.readable(ctx, h)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.putFile(rf)
+	return nil
 }
 
 // fetch gets a span's data in the background.

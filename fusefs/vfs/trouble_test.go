@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -175,4 +176,32 @@ func TestMknodFails(t *testing.T) {
 	if len(g.nodes) != 1 {
 		t.Errorf("%d nodes are remembered", len(g.nodes))
 	}
+}
+
+// A reader is let go when he is interrupted, also while his file, which was opened from
+// memory, is opened on a server that does not answer.
+func TestInterruptedReader(t *testing.T) {
+	bubble(t, Options{NoBackgroundCheck: true}, func(g *rig) {
+		g.file("f", "content")
+		g.list(g.root)
+		f := g.lookup(g.root, "f")
+		g.read(f)
+		o, err := g.Open(g.ctx, f, syscall.O_RDONLY)
+		g.must(err)
+		defer g.Release(o.FH)
+		g.mu.Lock()
+		g.spans.dropAll(g.nodes[f])
+		g.mu.Unlock()
+		asked, remove := g.srv.Inject(testenv.Fault{Kind: testenv.FaultSwallow, Op: "open"})
+		defer remove()
+		ctx, cancel := context.WithTimeout(g.ctx, time.Second)
+		defer cancel()
+		begun := time.Now()
+		if _, _, err := g.Read(ctx, o.FH, make([]byte, 7), 0); err == nil || time.Since(begun) > time.Second {
+			t.Errorf("after %v: %v", time.Since(begun), err)
+		}
+		if asked() == 0 {
+			t.Error("the server was not asked")
+		}
+	})
 }
