@@ -240,3 +240,38 @@ func TestOneProcess(t *testing.T) {
 		t.Errorf("the second one has %q", v)
 	}
 }
+
+// A journal whose new beginning reached the disk in a power cut, and the cut of its end
+// did not, does nothing twice.
+func TestJournalNotCut(t *testing.T) {
+	dir := t.TempDir()
+	s := openAt(t, dir, Options{CommitEvery: time.Hour})
+	if err := s.SetXattr("old", "user.tag", nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Rename("old", "new", nil); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(filepath.Join(dir, journalFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	left := copyStore(t, dir)
+	head, err := os.ReadFile(filepath.Join(left, journalFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(left, journalFile), append(head, before[len(head):]...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again := openAt(t, left, Options{})
+	if got := again.Xattrs("new"); len(got) != 1 {
+		t.Errorf("the renamed file has %q", got)
+	}
+}

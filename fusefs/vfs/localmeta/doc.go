@@ -20,8 +20,8 @@
 // of journal and at Sync and Close, all changes go to the bbolt file as one
 // synced transaction, and the journal begins anew: so a power cut loses two
 // seconds at most and never more than whole operations, and closing a thousand
-// .DS_Store costs one fsync and not a thousand. A journal carries the
-// generation of the file that it continues; one that was left from before is
+// .DS_Store costs one fsync and not a thousand. A journal and each of its
+// records carry the generation of the file that they continue; what was left from before is
 // passed over, and a torn end is cut off.
 //
 // # Invariants

@@ -10,7 +10,7 @@ import (
 
 // journalMagic begins a journal; the generation of the bbolt file that it
 // continues follows, in eight bytes, and then the records.
-const journalMagic = "sshfs-bridge journal 1\n"
+const journalMagic = "sshfs-bridge journal 2\n"
 
 const journalHead = len(journalMagic) + 8
 
@@ -20,7 +20,8 @@ const maxJournal = 64 << 20
 // journal is the file of records since the last commit.
 type journal struct {
 	f    *os.File
-	size int64 // negative: it could not be started
+	gen  uint64 // that it continues
+	size int64  // negative: it could not be started
 	buf  []byte
 }
 
@@ -36,13 +37,13 @@ func (j *journal) start(gen uint64) error {
 	if _, err := j.f.WriteAt(head, 0); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	j.size = int64(len(head))
+	j.gen, j.size = gen, int64(len(head))
 	return nil
 }
 
 // add appends a record. One that did not get in whole is taken back.
 func (j *journal) add(r *record) error {
-	j.buf = appendRecord(j.buf[:0], r)
+	j.buf = appendRecord(j.buf[:0], r, j.gen)
 	if _, err := j.f.WriteAt(j.buf, j.size); err != nil {
 		if terr := j.f.Truncate(j.size); terr != nil {
 			return fmt.Errorf("journal: %w, and then: %w", err, terr)
@@ -70,7 +71,7 @@ func (j *journal) read(gen uint64, each func(*record) error) error {
 	if n == 0 {
 		return j.start(gen)
 	}
-	j.size = int64(n)
+	j.gen, j.size = gen, int64(n)
 	if err := j.f.Truncate(j.size); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
@@ -85,7 +86,7 @@ func replay(b []byte, gen uint64, each func(*record) error) (int, error) {
 	}
 	rest := b[journalHead:]
 	for len(rest) > 0 {
-		r, next, err := cutRecord(rest)
+		r, next, err := cutRecord(rest, gen)
 		if err != nil {
 			break
 		}

@@ -38,7 +38,8 @@ type record struct {
 }
 
 // frameSize is the head of a record in the journal: the length of what follows
-// and its checksum, both in four bytes, little-endian.
+// and its checksum, both in four bytes, little-endian. The checksum is over the
+// journal's generation, too: a record that is left from an earlier one is none.
 const frameSize = 8
 
 // maxRecord bounds a record; a longer one is no record.
@@ -48,8 +49,13 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var errRecord = errors.New("not a record")
 
-// appendRecord appends r, framed.
-func appendRecord(b []byte, r *record) []byte {
+func checksum(gen uint64, body []byte) uint32 {
+	of := crc32.Checksum(binary.LittleEndian.AppendUint64(nil, gen), castagnoli)
+	return crc32.Update(of, castagnoli, body)
+}
+
+// appendRecord appends r, framed for the journal of a generation.
+func appendRecord(b []byte, r *record, gen uint64) []byte {
 	at := len(b)
 	b = append(b, make([]byte, frameSize)...)
 	b = append(b, byte(r.kind))
@@ -65,7 +71,7 @@ func appendRecord(b []byte, r *record) []byte {
 	b = append(b, r.data...)
 	body := b[at+frameSize:]
 	binary.LittleEndian.PutUint32(b[at:], uint32(len(body)))
-	binary.LittleEndian.PutUint32(b[at+4:], crc32.Checksum(body, castagnoli))
+	binary.LittleEndian.PutUint32(b[at+4:], checksum(gen, body))
 	return b
 }
 
@@ -74,7 +80,7 @@ func appendString(b []byte, s string) []byte {
 }
 
 // cutRecord takes the first record off b. The record's data are b's.
-func cutRecord(b []byte) (r record, rest []byte, err error) {
+func cutRecord(b []byte, gen uint64) (r record, rest []byte, err error) {
 	if len(b) < frameSize {
 		return r, nil, errRecord
 	}
@@ -83,7 +89,7 @@ func cutRecord(b []byte) (r record, rest []byte, err error) {
 		return r, nil, errRecord
 	}
 	body := b[frameSize : frameSize+int(n)]
-	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(b[4:]) {
+	if checksum(gen, body) != binary.LittleEndian.Uint32(b[4:]) {
 		return r, nil, errRecord
 	}
 	r, err = parseRecord(body)

@@ -230,7 +230,7 @@ func FuzzJournal(f *testing.F) {
 		{kind: opSetAttr, id: 1, mask: setSize | setMode, off: 3, mode: 0o100600}, {kind: opUnsetXattr, path: "b", name: "user.x"},
 		{kind: opRemove, path: "b", ids: []uint64{1, 2}}, {kind: opRelease, id: 1},
 	} {
-		b = appendRecord(b, r)
+		b = appendRecord(b, r, 1)
 	}
 	f.Add(b)
 	f.Add(b[:len(b)-3])
@@ -252,14 +252,14 @@ func FuzzJournal(f *testing.F) {
 // checksum is right.
 func FuzzRecord(f *testing.F) {
 	for _, r := range []*record{{kind: opWrite, id: 1, off: 1 << 40, data: []byte("x")}, {kind: opRename, path: "a", to: "a/b"}, {kind: opSetAttr, id: 1, mask: 7, off: 1 << 43}} {
-		f.Add(appendRecord(nil, r)[frameSize:])
+		f.Add(appendRecord(nil, r, 1)[frameSize:])
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := parseRecord(b)
 		if err != nil {
 			return
 		}
-		again, err := parseRecord(appendRecord(nil, &r)[frameSize:])
+		again, err := parseRecord(appendRecord(nil, &r, 1)[frameSize:])
 		if err != nil || fmt.Sprint(again) != fmt.Sprint(r) {
 			t.Fatalf("%+v became %+v, %v", r, again, err)
 		}
