@@ -330,7 +330,7 @@ func TestControl_eventsLogsAndMetrics(t *testing.T) {
 	for _, want := range []string{
 		`sshfs_bridge_mounts{state="up"} 1`, `sshfs_bridge_mount_up{mount="media"} 1`, `sshfs_bridge_remote_bytes_total{direction="read",mount="media"} 42`, "sshfs_bridge_smbd_sessions 3",
 		`sshfs_bridge_read_ahead_bytes_total{mount="media"} 30`, `sshfs_bridge_read_ahead_wasted_bytes_total{mount="media"} 20`,
-		`sshfs_bridge_listed_ahead_total{mount="media"} 4`,
+		`sshfs_bridge_listed_ahead_total{mount="media"} 4`, `sshfs_bridge_listed_ahead_used_total{mount="media"} 3`,
 		`sshfs_bridge_round_trips_total{mount="media"} 5`, `sshfs_bridge_operations_waiting{mount="media"} 2`,
 		`sshfs_bridge_operation_duration_seconds_bucket{kind="lookup",mount="media",le="0.001"} 1`,
 		`sshfs_bridge_operation_duration_seconds_bucket{kind="lookup",mount="media",le="0.1"} 3`,

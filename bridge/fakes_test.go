@@ -137,7 +137,7 @@ func (w *fakeWorker) Stats(ctx context.Context) (api.TrafficStats, error) {
 		return api.TrafficStats{}, ctx.Err()
 	}
 	return api.TrafficStats{
-		ReadBytes: 42, AheadBytes: 30, WastedBytes: 20, ListedAhead: 4, Requests: map[string]uint64{"read": 7}, RoundTrips: 5, RoundTripSeconds: 0.5, Waiting: 2, OldestWaitSeconds: 1.5,
+		ReadBytes: 42, AheadBytes: 30, WastedBytes: 20, ListedAhead: 4, ListedUsed: 3, Requests: map[string]uint64{"read": 7}, RoundTrips: 5, RoundTripSeconds: 0.5, Waiting: 2, OldestWaitSeconds: 1.5,
 		LatencyBounds: []float64{0.001, 0.1}, Operations: map[string]api.OperationStats{"lookup": {Count: 6, Seconds: 3, Buckets: []uint64{1, 2}}},
 	}, nil
 }

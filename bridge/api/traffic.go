@@ -23,10 +23,12 @@ type TrafficStats struct {
 	CacheMisses uint64  `json:"cache_misses"`
 	CacheBytes  uint64  `json:"cache_bytes"`
 	// AheadBytes were asked for before anybody read them; WastedBytes of them were
-	// dropped unread. ListedAhead are directories that were listed like that.
+	// dropped unread. ListedAhead are directories that were listed like that, and
+	// ListedUsed those of them that somebody looked into.
 	AheadBytes   uint64 `json:"ahead_bytes"`
 	WastedBytes  uint64 `json:"wasted_bytes"`
 	ListedAhead  uint64 `json:"listed_ahead"`
+	ListedUsed   uint64 `json:"listed_ahead_used"`
 	PendingBytes uint64 `json:"pending_bytes"` // written, not acknowledged
 	OpenHandles  int    `json:"open_handles"`
 	// Operations are those of the file system that were answered, by kind;

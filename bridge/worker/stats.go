@@ -28,6 +28,7 @@ func stats(r remote.Status, f vfs.Stats, o fusefs.Operations) *api.TrafficStats 
 		AheadBytes:        f.AheadBytes,
 		WastedBytes:       f.WastedBytes,
 		ListedAhead:       f.ListedAhead,
+		ListedUsed:        f.ListedUsed,
 		PendingBytes:      uint64(max(r.PendingBytes, 0)),
 		OpenHandles:       f.OpenHandles,
 		Operations:        map[string]api.OperationStats{},

@@ -93,7 +93,6 @@ func New(r Remote, o Options) *FS {
 		nameUse: newNameUse(),
 	}
 	f.spans.count = &f.count
-	f.walk.init()
 	f.root = &node{ino: RootIno, nlookup: 1, dir: &dirState{}}
 	f.root.attr = Attrs{Valid: attrsAll, Mode: modeDir | 0o755}
 	f.nodes[RootIno] = f.root
@@ -208,6 +207,9 @@ func (f *FS) janitor(ctx context.Context) {
 			// last of them came.
 			f.mu.Lock()
 			f.evict()
+			if !f.walk.walking(now) {
+				f.walk.queue = nil
+			}
 			f.mu.Unlock()
 			if !f.opts.NoBackgroundCheck {
 				f.checkListings(now)

@@ -11,15 +11,16 @@ type Stats struct {
 	CacheBytes int64
 	// AheadBytes were asked for ahead, WastedBytes of them were dropped unused.
 	AheadBytes, WastedBytes uint64
-	// ListedAhead are directories that were listed before anyone asked.
-	ListedAhead uint64
+	// ListedAhead are directories of which the listing was asked for before anyone
+	// wanted it, ListedUsed those of them that somebody looked into then.
+	ListedAhead, ListedUsed uint64
 	// Nodes are the files and directories remembered, OpenHandles the open
 	// files and directories.
 	Nodes, OpenHandles int
 }
 
 type counters struct {
-	hits, misses, ahead, wasted, listedAhead atomic.Uint64
+	hits, misses, ahead, wasted, listedAhead, listedUsed atomic.Uint64
 }
 
 // Stats tells the counters; it never blocks on the network.
@@ -31,6 +32,7 @@ func (f *FS) Stats() Stats {
 		AheadBytes:  f.count.ahead.Load(),
 		WastedBytes: f.count.wasted.Load(),
 		ListedAhead: f.count.listedAhead.Load(),
+		ListedUsed:  f.count.listedUsed.Load(),
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
