@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -24,6 +25,7 @@ type bridgeOptions struct {
 	SSHDir string
 	Config string   // further lines of the smb section of its configuration file
 	Env    []string // further environment
+	Binary string   // the program; empty: the one under test
 }
 
 // bridge is a running `sshfs-bridge serve` with directories and a port of its own.
@@ -36,6 +38,7 @@ type bridge struct {
 	Port   int
 	config string
 	env    []string
+	binary string
 	under  []string // what `serve` is run by, if anything
 	cmd    *exec.Cmd
 	exited chan struct{}
@@ -71,7 +74,7 @@ func newBridge(t testing.TB, o bridgeOptions, port int) *bridge {
 	testenv.Require(t, "root", "fuse", "smbd")
 	dir := testenv.PublicDir(t, "")
 	b := &bridge{t: t, Dir: dir, RunDir: filepath.Join(dir, "run"), State: filepath.Join(dir, "state"),
-		Hub: filepath.Join(dir, "hub"), Port: port, config: filepath.Join(dir, "config.yaml"), log: &testenv.Buffer{}}
+		Hub: filepath.Join(dir, "hub"), Port: port, config: filepath.Join(dir, "config.yaml"), binary: cmp.Or(o.Binary, binary), log: &testenv.Buffer{}}
 	config := fmt.Sprintf("run_dir: %s\nstate_dir: %s\nhub: %s\nlog_level: debug\n", b.RunDir, b.State, b.Hub)
 	if o.SSHDir != "" {
 		config += "ssh_dir: " + o.SSHDir + "\n"
@@ -87,7 +90,7 @@ func newBridge(t testing.TB, o bridgeOptions, port int) *bridge {
 // launch runs serve, at first or again.
 func (b *bridge) launch() {
 	b.t.Helper()
-	argv := append(slices.Clone(b.under), binary, "serve", "--config", b.config)
+	argv := append(slices.Clone(b.under), b.binary, "serve", "--config", b.config)
 	b.cmd = exec.Command(argv[0], argv[1:]...)
 	b.cmd.Env = b.env
 	b.cmd.Stdout, b.cmd.Stderr = b.log, b.log
@@ -159,7 +162,7 @@ func (b *bridge) processes() []string {
 		cmdline, _ := os.ReadFile(filepath.Join(d, "cmdline"))
 		environ, _ := os.ReadFile(filepath.Join(d, "environ"))
 		exe, _ := os.Readlink(filepath.Join(d, "exe"))
-		mine := bytes.Contains(cmdline, []byte(b.Dir)) || exe == binary && bytes.Contains(environ, []byte(b.Dir))
+		mine := bytes.Contains(cmdline, []byte(b.Dir)) || exe == b.binary && bytes.Contains(environ, []byte(b.Dir))
 		if mine && d != fmt.Sprintf("/proc/%d", os.Getpid()) {
 			found = append(found, d+" "+strings.ReplaceAll(string(cmdline), "\x00", " "))
 		}
@@ -175,7 +178,7 @@ func (b *bridge) run(args ...string) (stdout, stderr string, code int) {
 
 func (b *bridge) runEnv(env []string, args ...string) (stdout, stderr string, code int) {
 	b.t.Helper()
-	return testenv.Run(b.t, append(b.env, env...), append([]string{binary}, args...)...)
+	return testenv.Run(b.t, append(b.env, env...), append([]string{b.binary}, args...)...)
 }
 
 // ok runs a command that must succeed and returns what it printed.
