@@ -18,10 +18,10 @@ RACE := $(shell [ "$$(go env CGO_ENABLED 2>/dev/null)" = 1 ] && command -v "$$(g
 # The detector sleeps for a second at each exit, and tests start programs by the hundred.
 GORACE := GORACE=atexit_sleep_ms=20
 
-.PHONY: help demo build image test unit prepare soak bench bench-smb lint fmt clean
+.PHONY: help demo build image test unit prepare soak bench bench-remote bench-smb lint fmt clean
 
 help: ## show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## build everything and show it working (ARGS=--check ends after the self-check)
 	@docker/demo.sh $(ARGS)
@@ -51,6 +51,9 @@ soak: ## ten minutes of copies while the link and the server break (BRIDGE_SOAK=
 
 bench: build ## measure us beside sshfs, rclone and a local directory (BENCH_RTT=20 BENCH_RUNS=1 and more: e2e/bench)
 	BENCH_BINARY=$(CURDIR)/$(BIN) BENCH_OUT=$(CURDIR)/out go test -run '^$$' -bench '^BenchmarkMounts$$' -benchtime 1x -timeout 0 ./e2e/bench
+
+bench-remote: ## measure the SFTP client alone beside OpenSSH's sftp and pkg/sftp's (five minutes)
+	go test -count=1 -run '^$$' -bench '^BenchmarkSSHD$$' -benchtime 1x -timeout 10m ./fusefs/remote
 
 bench-smb: build ## measure a share of ours beside sshfs with smbd
 	BENCH_BINARY=$(CURDIR)/$(BIN) BENCH_OUT=$(CURDIR)/out go test -run '^$$' -bench '^BenchmarkShares$$' -benchtime 1x -timeout 0 ./e2e/bench

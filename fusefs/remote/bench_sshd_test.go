@@ -1,11 +1,10 @@
 package remote_test
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +28,7 @@ type client interface {
 // work is what a client is given to do, and in what its speed is told.
 type work struct {
 	name, unit string
+	files      []string // what it does one after the other on a link, for the table
 	prepare    func(b *testing.B, x *real)
 	// do does it once, and says how much it was.
 	do func(b *testing.B, x *real, c client, who string, rtt time.Duration) float64
@@ -42,7 +42,7 @@ const (
 
 func works() []work {
 	return []work{
-		{"read", "MB/s", func(b *testing.B, x *real) {
+		{"read", "MB/s", []string{"read 128 MB, first file", "read 128 MB, the next"}, func(b *testing.B, x *real) {
 			b.Helper()
 			check(b, os.WriteFile(x.file("in"), random(1, benchSize), 0o644))
 		}, func(b *testing.B, x *real, c client, _ string, _ time.Duration) float64 {
@@ -50,13 +50,13 @@ func works() []work {
 			c.read(b, x.file("in"), benchSize)
 			return benchSize / 1e6
 		}},
-		{"write", "MB/s", func(*testing.B, *real) {}, func(b *testing.B, x *real, c client, _ string, _ time.Duration) float64 {
+		{"write", "MB/s", []string{"write 128 MB and fsync, first file", "write 128 MB and fsync, the next"}, func(*testing.B, *real) {}, func(b *testing.B, x *real, c client, _ string, _ time.Duration) float64 {
 			b.Helper()
 			c.write(b, x.file("out"), benchSize)
 			return benchSize / 1e6
 		}},
-		{"small", "files/s", func(b *testing.B, x *real) { b.Helper(); makeFiles(b, x, benchSmall, 4096) }, smallFiles},
-		{"list", "entries/s", func(b *testing.B, x *real) { b.Helper(); makeFiles(b, x, benchEntries, 0) }, func(b *testing.B, x *real, c client, _ string, _ time.Duration) float64 {
+		{"small", "files/s", []string{"read 1000 small files"}, func(b *testing.B, x *real) { b.Helper(); makeFiles(b, x, benchSmall, 4096) }, smallFiles},
+		{"list", "entries/s", []string{"list 10,000 entries"}, func(b *testing.B, x *real) { b.Helper(); makeFiles(b, x, benchEntries, 0) }, func(b *testing.B, x *real, c client, _ string, _ time.Duration) float64 {
 			b.Helper()
 			if n := c.list(b, x.file("d")); n != benchEntries {
 				b.Fatalf("%d entries", n)
@@ -94,11 +94,12 @@ func smallFiles(b *testing.B, x *real, c client, who string, rtt time.Duration) 
 
 // BenchmarkSSHD has three clients do the same work with a real sshd, over a way with a
 // delay: OpenSSH's sftp, pkg/sftp's client, and us, two seconds after each has
-// logged in. Ours tells how many times as fast it is as the others.
+// logged in. It ends with the table of docs/performance.md.
 func BenchmarkSSHD(b *testing.B) {
+	var table strings.Builder
 	for _, rtt := range []time.Duration{0, 20 * time.Millisecond, 100 * time.Millisecond} {
 		for _, w := range works() {
-			speeds := make(map[string]float64)
+			speeds := make(map[string][]float64)
 			for _, who := range []struct {
 				name string
 				dial func(b *testing.B, x *real) client
@@ -108,27 +109,51 @@ func BenchmarkSSHD(b *testing.B) {
 					w.prepare(b, x)
 					c := who.dial(b, x)
 					<-time.After(2 * time.Second) // real time: the link is to be as old as a user's, its round trip known
-					var all []float64
 					for b.Loop() {
-						start := time.Now()
-						amount := w.do(b, x, c, who.name, rtt)
-						all = append(all, amount/time.Since(start).Seconds())
-					}
-					slices.Sort(all)
-					speed := all[len(all)/2]
-					speeds[who.name] = speed
-					b.ReportMetric(0, "ns/op")
-					b.ReportMetric(speed, w.unit)
-					if who.name != "us" {
-						return
-					}
-					for name, other := range speeds {
-						if name != "us" {
-							b.ReportMetric(speed/cmp.Or(other, 1), "x-"+name)
+						var speed []float64
+						for range w.files {
+							start := time.Now()
+							amount := w.do(b, x, c, who.name, rtt)
+							speed = append(speed, amount/time.Since(start).Seconds())
 						}
+						speeds[who.name] = speed
 					}
+					b.ReportMetric(0, "ns/op")
+					b.ReportMetric(speeds[who.name][0], w.unit)
 				})
+			}
+			if len(speeds) == 3 {
+				w.rows(&table, rtt, speeds)
 			}
 		}
 	}
+	fmt.Printf("\n| round trip | work | `sftp` | pkg/sftp | us | times | aim |\n|---|---|---:|---:|---:|---|---|\n%s\n", table.String())
+}
+
+// aims are what this layer shall read and write, in MB/s, by round trip.
+var aims = map[time.Duration]float64{20 * time.Millisecond: 350, 100 * time.Millisecond: 200}
+
+// rows writes the work's rows of the table: speeds, how many times as fast as the others
+// we are, and what is wanted.
+func (w work) rows(table *strings.Builder, rtt time.Duration, speeds map[string][]float64) {
+	for i, file := range w.files {
+		sftp, pkg, us := speeds["openssh"][i], speeds["pkgsftp"][i], speeds["us"][i]
+		aim := ""
+		if want, ok := aims[rtt]; ok && w.unit == "MB/s" {
+			aim = fmt.Sprintf("%.0f", want)
+			if us < want {
+				aim += " (short)"
+			}
+		}
+		fmt.Fprintf(table, "| %d ms | %s, %s | %s | %s | %s | %s, %s | %s |\n",
+			rtt.Milliseconds(), file, w.unit, figure(sftp), figure(pkg), figure(us), figure(us/sftp), figure(us/pkg), aim)
+	}
+}
+
+// figure is a number with what can be believed of it.
+func figure(v float64) string {
+	if v >= 100 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.2g", v)
 }
