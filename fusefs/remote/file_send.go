@@ -62,6 +62,7 @@ func (f *File) sendOne(ctx context.Context, o *op) error {
 		}
 	}
 	f.mu.Lock()
+	f.cutLocked(o, int(n.ch.client.Limits().MaxWrite))
 	size := o.bytes() // it may still grow, which is looked at again below
 	f.mu.Unlock()
 	if size > 0 {
@@ -102,6 +103,21 @@ func (f *File) sendOne(ctx context.Context, o *op) error {
 	}
 	f.start(o, n, source)
 	return nil
+}
+
+// cutLocked makes two of a queued write that carries more than limit: it was queued
+// before the connection was made again to a server that takes less. f.mu is held.
+func (f *File) cutLocked(o *op, limit int) {
+	if o.kind != opWrite || len(o.data) <= limit {
+		return
+	}
+	rest := &op{kind: opWrite, seq: o.seq, off: o.off + int64(limit), data: o.data[limit:], sent: o.sent, losses: o.losses}
+	o.data = o.data[:limit:limit] // of one buffer, which neither gives back
+	heap.Push(&f.queue, rest)
+	f.unacked.Add(1)
+	if f.last == o {
+		f.last = rest
+	}
 }
 
 // unsent gives back the room of n bytes that are no longer in flight.
