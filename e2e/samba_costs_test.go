@@ -36,12 +36,12 @@ func TestSambaCosts(t *testing.T) {
 		"mkdir":  {1, 12, "map[mkdir:1]"},
 		"rename": {1, 20, "map[posix-rename:1]"},
 		"remove": {1, 22, "map[remove:1]"},
-		"save":   {4, 9, "map[fsetstat:1 fstat:3 fsync:1 open:1 stat:1 write:1]"},
+		"save":   {3, 9, "map[fsetstat:1 fstat:2 fsync:1 open:1 stat:1 write:1]"},
 		"free":   {0, 1.2, "map[]"},
 	}
 	if hostSmbd.version(t).AtLeast(4, 22) { // fruit:posix_opens leaves the times alone
 		want["info"] = cost{0, 13, "map[]"}
-		want["save"] = cost{4, 8, "map[fstat:2 fsync:1 open:1 stat:1 write:1]"}
+		want["save"] = cost{2, 8, "map[fstat:1 fsync:1 open:1 stat:1 write:1]"}
 	}
 	for _, w := range sambaWorks() {
 		n, want := counts[w.name], want[w.name]
