@@ -77,6 +77,9 @@ func TestCopyThroughTheShare(t *testing.T) {
 			if out, code := b.smbclient("SSHFS Share", "ls files/*"); code != 0 || !strings.Contains(out, "by-smbclient") {
 				t.Errorf("the hub does not show the mount: %s", out)
 			}
+			if log := b.log.String(); !strings.Contains(log, "client=127.0.0.1 share=files") {
+				t.Error("the log does not say who connected to the share")
+			}
 		})
 	}
 }

@@ -26,7 +26,7 @@ type Config struct {
 	Auth Auth
 	// Dirs are smbd's own directories.
 	Dirs Dirs
-	// LogLevel is Samba's, 0 to 10; 1 tells who connects and who is refused.
+	// LogLevel is Samba's, 0 to 10; 1 tells who is refused, and what goes wrong.
 	LogLevel int
 	// Shares in the order in which they are written.
 	Shares []Share

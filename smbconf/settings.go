@@ -143,7 +143,7 @@ func (c Config) directorySettings() []setting {
 // for the RPC helpers that smbd starts.
 func (c Config) logSettings() []setting {
 	return []setting{
-		{"log level", strconv.Itoa(c.LogLevel), "1 tells who connects and who is refused.", man},
+		{"log level", strconv.Itoa(c.LogLevel), "1 tells who is refused, and what goes wrong.", man},
 		{"log file", c.Dirs.Log + "/helpers.log", "For the helpers that list shares; smbd itself is told another place.", ours},
 		{"max log size", "1024", "In KiB; one old file is kept, so the run directory cannot fill up.", man},
 		{"enable core files", "no", "A core would hold what passed through smbd, and fill the run directory.", man},

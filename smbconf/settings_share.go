@@ -45,8 +45,11 @@ func (c Config) accessSettings(s Share) []setting {
 // per share.
 func (c Config) macSettings() []setting {
 	out := []setting{
-		{"vfs objects", "catia fruit streams_xattr", "In this order: names a Mac may use and SMB may not, Apple's extension, and named " +
-			"streams in extended attributes. Without a streams module smbd does not offer metadata in listings.", manFruit + "; source: vfs_fruit.c"},
+		{"vfs objects", "full_audit catia fruit streams_xattr", "In this order: the log of who connects, names a Mac may use and SMB may not, Apple's extension, and " +
+			"named streams in extended attributes. Without a streams module smbd does not offer metadata in listings.", manFruit + "; source: vfs_fruit.c"},
+		{"full_audit:success", "connect disconnect", "Which client connects to which share. The other way to be told, \"log level = 2\", writes two lines for each file " +
+			"that is opened.", "man vfs_full_audit; " + measured},
+		{"full_audit:syslog", "no", "To smbd's log, which the supervisor reads.", "man vfs_full_audit"},
 		{"fruit:encoding", "native", "The characters : ? * \" < > | are stored as the user typed them.", manFruit + ", vfs_catia"},
 		{"fruit:metadata", "stream", "Finder's metadata are a stream in an extended attribute, which the mount keeps locally: " +
 			"nothing of it reaches the remote.", manFruit},

@@ -16,14 +16,16 @@ import (
 const logText = `[2026/11/21 19:44:48.901452,  0, pid=7223] ../../source3/smbd/server.c:1741(main)
   smbd version 4.17.12-Debian started.
   Copyright Andrew Tridgell and the Samba Team 1992-2022
-[2026/11/21 19:47:26.521152,  2, pid=10720] ../../source3/smbd/smb2_service.c:840(make_connection_snum)
-  vm (ipv4:192.168.65.1:38378) connect to service my media initially as user games (uid=5, gid=60) (pid 10720)
+[2026/11/21 19:47:26.521152,  1, pid=10720, class=full_audit] ../../source3/modules/vfs_full_audit.c:643(do_log)
+  nobody|192.168.65.1|connect|ok|my media
+[2026/11/21 19:47:26.6,  1, pid=10720] ../../a.c:1(f)
+  x|10.0.0.1|connect|ok|as a client may call a file
 [2026/11/21 19:47:27,  1, pid=10720, class=vfs] ../../source3/modules/vfs_fruit.c:1(ad_get)
   something odd
 [2026/11/21 19:47:27.1,  5, pid=10720, effective(5, 60), real(0, 0), class=smb2] ../../a.c:1(f)
   detail
-[2026/11/21 19:47:28,  3, pid=10720] ../../source3/smbd/server_exit.c:229(exit_server_common)
-  Server exit (NT_STATUS_END_OF_FILE)
+[2026/11/21 19:47:28,  1, pid=10720, class=full_audit] ../../source3/modules/vfs_full_audit.c:643(do_log)
+  nobody|192.168.65.1|disconnect|ok|my media
 [2026/11/21 19:47:29,  0, pid=10720] ../../a.c:1(f)
   another process with this number
 [2026/11/21 19:47:30,  0] ../../lib/util/access.c:365(allow_access)
@@ -46,10 +48,11 @@ func TestLogBecomesRecords(t *testing.T) {
 	p.line(logLine{text: "cannot read smb.conf", plain: true})
 	want := `INFO smbd: smbd version 4.17.12-Debian started.
 Copyright Andrew Tridgell and the Samba Team 1992-2022 pid=7223
-INFO smbd: vm (ipv4:192.168.65.1:38378) connect to service my media initially as user games (uid=5, gid=60) (pid 10720) pid=10720 client=192.168.65.1 share=my media
+INFO smbd: a client connects to a share pid=10720 class=full_audit client=192.168.65.1 share=my media
+WARN smbd: x|10.0.0.1|connect|ok|as a client may call a file pid=10720 client=192.168.65.1
 WARN smbd: something odd pid=10720 class=vfs client=192.168.65.1
 DEBUG smbd: detail pid=10720 class=smb2 client=192.168.65.1
-DEBUG smbd: Server exit (NT_STATUS_END_OF_FILE) pid=10720 client=192.168.65.1
+INFO smbd: a client leaves a share pid=10720 class=full_audit client=192.168.65.1 share=my media
 ERROR smbd: another process with this number pid=10720
 WARN smbd: Denied connection from 172.17.0.3 (172.17.0.3) client=172.17.0.3
 WARN smbd: the one before had no text pid=1
@@ -135,7 +138,6 @@ func TestRefusedClientIsKnown(t *testing.T) {
 	testenv.Require(t, "root", "smbd")
 	s := newSetup(t)
 	s.conf.HostsAllow = []string{"127.0.0.1"}
-	s.conf.LogLevel = 3 // who connects
 	s.writeConf()
 	srv := s.run()
 	if c, err := dialFrom("127.0.0.7", s.o.Listen[0], "guest", "", "files"); err == nil {

@@ -16,11 +16,12 @@ import (
 // The message follows in lines that are indented by two blanks.
 var logHeader = regexp.MustCompile(`^\[\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)?, +(\d+)(?:, pid=(\d+))?[^\]]*?(?:, class=(\w+))?\] \S+:\d+\((\w+)\)$`)
 
-// What messages tell of clients and shares.
+// What messages tell of clients and shares. The module full_audit writes
+//
+//	USER|ADDRESS|connect|ok|SHARE
 var (
-	logConnect = regexp.MustCompile(`^(?:\S+ )?\(ipv[46]:(\S+):\d+\) (connect to|closed connection to) service (.+?)(?: initially as user .*)?$`)
+	logConnect = regexp.MustCompile(`^[^|]*\|([^|]+)\|(connect|disconnect)\|ok\|(.+)$`)
 	logDenied  = regexp.MustCompile(`Denied connection from (?:\S+ \()?([0-9A-Fa-f.:]+)\)?`)
-	logExit    = regexp.MustCompile(`^Server exit `)
 )
 
 // logNoise are messages whose level says too much.
@@ -49,11 +50,17 @@ type logParser struct {
 	pid     int
 	class   string
 	text    []string
-	clients map[int]string // address of the client of each smbd process
+	clients map[int]*logClient // of each smbd process
+}
+
+// logClient is whom an smbd process serves.
+type logClient struct {
+	addr   string
+	shares int // that it is connected to
 }
 
 func newLogParser(log *slog.Logger, refused func(string)) *logParser {
-	return &logParser{log: log, refused: refused, clients: map[int]string{}}
+	return &logParser{log: log, refused: refused, clients: map[int]*logClient{}}
 }
 
 // line takes the next line.
@@ -108,7 +115,15 @@ func (p *logParser) flush() {
 		level = slog.LevelInfo
 	}
 	level = quieter(text[0], level)
-	client, share := p.who(text[0])
+	client, share := "", ""
+	if m := logConnect.FindStringSubmatch(text[0]); m != nil && open && p.class == "full_audit" {
+		client, share = m[1], m[3]
+		does := map[string]string{"connect": "connects to", "disconnect": "leaves"}[m[2]]
+		level, text = slog.LevelInfo, []string{"a client " + does + " a share"}
+		p.connected(client, m[2] == "connect")
+	} else {
+		client = p.who(text[0])
+	}
 	ctx := context.Background()
 	if !p.log.Enabled(ctx, level) {
 		return
@@ -139,26 +154,34 @@ func quieter(text string, level slog.Level) slog.Level {
 	return level
 }
 
-// who says which client and share a message is about, and remembers the
-// client of a process.
-func (p *logParser) who(text string) (client, share string) {
+// connected remembers which client a process serves, until it has left all shares.
+func (p *logParser) connected(addr string, comes bool) {
+	const most = 4096 // processes that ended without saying so
+	if len(p.clients) >= most {
+		clear(p.clients)
+	}
+	c := p.clients[p.pid]
+	switch {
+	case p.pid == 0:
+	case comes && c != nil && c.addr == addr:
+		c.shares++
+	case comes:
+		p.clients[p.pid] = &logClient{addr: addr, shares: 1}
+	case c != nil:
+		if c.shares--; c.shares <= 0 {
+			delete(p.clients, p.pid)
+		}
+	}
+}
+
+// who says which client a message is about.
+func (p *logParser) who(text string) string {
 	if m := logDenied.FindStringSubmatch(text); m != nil {
 		p.refused(m[1])
-		return m[1], ""
+		return m[1]
 	}
-	client = p.clients[p.pid]
-	if m := logConnect.FindStringSubmatch(text); m != nil {
-		client, share = m[1], m[3]
-		const most = 4096 // processes that ended without saying so
-		if len(p.clients) >= most {
-			clear(p.clients)
-		}
-		if p.pid != 0 {
-			p.clients[p.pid] = client
-		}
+	if c := p.clients[p.pid]; c != nil {
+		return c.addr
 	}
-	if logExit.MatchString(text) {
-		delete(p.clients, p.pid)
-	}
-	return client, share
+	return ""
 }
