@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -177,7 +178,8 @@ func TestDamage(t *testing.T) {
 // Damage that is met only later ends what is kept, and not the process.
 func TestDamageFoundLater(t *testing.T) {
 	dir := t.TempDir()
-	s := openAt(t, dir, Options{CommitEvery: time.Hour})
+	var logged strings.Builder
+	s := openAt(t, dir, Options{CommitEvery: 100 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(&logged, nil))})
 	for i := range 4000 {
 		if err := s.SetXattr(fmt.Sprintf("dir/f%d", i), "user.a", []byte(strings.Repeat("x", 200)), 0); err != nil {
 			t.Fatal(err)
@@ -198,7 +200,15 @@ func TestDamageFoundLater(t *testing.T) {
 	if failed == 0 {
 		t.Error("nothing failed over a file that is gone")
 	}
+	select {
+	case <-s.done:
+	case <-time.After(20 * time.Second):
+		t.Error("commits are still tried")
+	}
 	s.Close()
+	if n := strings.Count(logged.String(), "level=ERROR"); n != 1 {
+		t.Errorf("told %d times: %s", n, logged.String())
+	}
 	if s := openAt(t, dir, Options{}); len(s.Notes()) > 0 {
 		t.Errorf("the next one begins with %q", s.Notes())
 	}

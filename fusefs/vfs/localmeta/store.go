@@ -119,7 +119,11 @@ func (s *Store) run() {
 			return
 		case <-timer.C:
 		}
-		if err := s.Sync(); err != nil {
+		err := s.Sync()
+		if s.gaveUp() {
+			return // which was told
+		}
+		if err != nil {
 			s.log.Error("local metadata not written", "err", err)
 			s.want()
 		}
@@ -157,7 +161,15 @@ func (s *Store) do(fn func() error) (err error) {
 // the next Open finds the damage.
 func (s *Store) fail(err error) {
 	s.broken = err
+	s.want() // run ends
 	s.log.Error("local metadata cannot be read any more; none are kept until this mount is made anew", "err", err)
+}
+
+// gaveUp says that nothing is kept any more.
+func (s *Store) gaveUp() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.broken != nil
 }
 
 // change records and applies r, which may need so many bytes more.
