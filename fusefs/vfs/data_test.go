@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -221,7 +222,7 @@ func TestSiblingsStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, Options{}, testenv.CountOptions{Delay: testDelay})
 		for i := range 200 {
-			g.large("d/f"+itoa(1000+i), 10_000)
+			g.large("d/f"+strconv.Itoa(1000+i), 10_000)
 		}
 		d := g.lookup(g.root, "d")
 		names := g.list(d)

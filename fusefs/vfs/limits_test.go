@@ -3,6 +3,7 @@ package vfs
 import (
 	"errors"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -20,7 +21,7 @@ func TestLimitsAreKeptUnderLoad(t *testing.T) {
 	content := string(make([]byte, 100_000))
 	for d := range dirs {
 		for i := range files {
-			g.file("d"+itoa(10+d)+"/f"+itoa(10+i), content)
+			g.file("d"+strconv.Itoa(10+d)+"/f"+strconv.Itoa(10+i), content)
 		}
 	}
 	stop := make(chan struct{})
@@ -44,12 +45,12 @@ func TestLimitsAreKeptUnderLoad(t *testing.T) {
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(worker), 3))
 			for range 12 {
-				d, err := g.Lookup(g.ctx, g.root, "d"+itoa(10+r.IntN(dirs)))
+				d, err := g.Lookup(g.ctx, g.root, "d"+strconv.Itoa(10+r.IntN(dirs)))
 				if err != nil {
 					t.Errorf("lookup: %v", err)
 					return
 				}
-				n, err := g.Lookup(g.ctx, d.Ino, "f"+itoa(10+r.IntN(files)))
+				n, err := g.Lookup(g.ctx, d.Ino, "f"+strconv.Itoa(10+r.IntN(files)))
 				if err != nil {
 					t.Errorf("lookup: %v", err)
 					return
@@ -89,7 +90,7 @@ func TestLimitsAreKeptUnderLoad(t *testing.T) {
 	})
 	var open []uint64
 	for i := range maxOpen {
-		o, err := g.Open(g.ctx, g.lookup(g.lookup(g.root, "d10"), "f"+itoa(10+i)), syscall.O_RDONLY)
+		o, err := g.Open(g.ctx, g.lookup(g.lookup(g.root, "d10"), "f"+strconv.Itoa(10+i)), syscall.O_RDONLY)
 		g.must(err)
 		open = append(open, o.FH)
 	}

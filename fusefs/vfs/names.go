@@ -3,6 +3,7 @@ package vfs
 import (
 	"fmt"
 	"hash/fnv"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -163,12 +164,9 @@ func numbered(name string, n int) string {
 	if dot <= 0 {
 		dot = len(name)
 	}
-	return name[:dot] + " (" + itoa(n) + ")" + name[dot:]
-}
-
-func itoa(n int) string {
-	if n < 10 {
-		return string(rune('0' + n))
+	s := name[:dot] + " (" + strconv.Itoa(n) + ")" + name[dot:]
+	if len(s) > maxName {
+		return shortened(s, s)
 	}
-	return itoa(n/10) + itoa(n%10)
+	return s
 }

@@ -3,6 +3,8 @@ package vfs
 import (
 	"errors"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -70,4 +72,25 @@ func TestMetadataFollowsToAnotherSpelling(t *testing.T) {
 	if v, err := g.GetXattr(g.lookup(d, nfcName), "user.tag"); err != nil || string(v) != "red" {
 		t.Errorf("%q, %v", v, err)
 	}
+}
+
+// Names as long as names may be are shown apart, too, by names that are no longer.
+func TestLongNamesToldApart(t *testing.T) {
+	bubble(t, Options{NoBackgroundCheck: true, SMBNames: true}, func(g *rig) {
+		long := strings.Repeat("x", 252)
+		g.file("e\u0301"+long, "one")
+		g.file("\u00e9"+long, "other")
+		var got []string
+		for _, name := range g.list(g.root) {
+			if len(name) > maxName {
+				t.Errorf("%d bytes: %s", len(name), name)
+				continue
+			}
+			got = append(got, g.read(g.lookup(g.root, name)))
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, []string{"one", "other"}) {
+			t.Errorf("read %q", got)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package vfs
 import (
 	"math/rand/v2"
 	"os"
+	"strconv"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -113,11 +114,11 @@ func TestAheadEndsWithTheUser(t *testing.T) {
 	bubble(t, Options{NoBackgroundCheck: true}, func(g *rig) {
 		for i := range 40 {
 			for j := range 30 {
-				g.must(os.MkdirAll(g.dir+"/a"+itoa(10+i)+"/b"+itoa(10+j)+"/c", 0o755))
+				g.must(os.MkdirAll(g.dir+"/a"+strconv.Itoa(10+i)+"/b"+strconv.Itoa(10+j)+"/c", 0o755))
 			}
 		}
 		for i := range 300 {
-			g.file("files/f"+itoa(1000+i), "content")
+			g.file("files/f"+strconv.Itoa(1000+i), "content")
 		}
 		first := g.list(g.root)[0]
 		a := g.lookup(g.root, first)
