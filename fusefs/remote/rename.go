@@ -6,15 +6,19 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"time"
 
 	"sshfs-bridge/fusefs/sftp"
 )
 
 // Rename moves oldp to newp and replaces what is there, in one step where the
-// server has posix-rename. Without it what is there is moved aside and brought
-// back if the rename then fails. A failure that looks like that of a rename
+// server has posix-rename. Without it what is there is moved aside, and removed or
+// brought back when it is known whether the rename happened: an error says where it is
+// until then. A failure that looks like that of a rename
 // between two filesystems of the server is ErrCrossDevice.
 func (r *Remote) Rename(ctx context.Context, oldp, newp string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, r.o.PathTimeout, ErrTimeout)
+	defer cancel()
 	oldPath, newPath := r.abs(oldp), r.abs(newp)
 	aside := aside{path: fmt.Sprintf("%s.sshfs-bridge-%016x", newPath[:strings.LastIndexByte(newPath, '/')+1], rand.Uint64())}
 	move := r.objects.newMove(oldp, newp)
@@ -31,7 +35,53 @@ func (r *Remote) Rename(ctx context.Context, oldp, newp string) error {
 		r.objects.renamed(oldp, newp)
 	}
 	move.end(err == nil || isStatus(err) && !aside.moved)
+	if !aside.moved {
+		return err
+	}
+	if err != nil {
+		err = fmt.Errorf("%w (what it was to replace may be %q for now)", err, aside.path)
+	}
+	tidied := make(chan struct{})
+	if r.spawn(func() {
+		r.tidy(aside.path, oldPath, newPath, err == nil)
+		close(tidied)
+	}) {
+		_ = waitFor(ctx, tidied, -1)
+	}
 	return err
+}
+
+// tidyPause is the time between two attempts to end a rename.
+const tidyPause = time.Second
+
+// tidy removes what was moved aside, or gives it its name back if the rename has not
+// happened. It tries until the server has answered.
+func (r *Remote) tidy(path, oldPath, newPath string, renamed bool) {
+	for {
+		err := runErr(r.ctx, r, "end a rename", path, func(ctx context.Context, c *sftp.Client) error {
+			if !renamed {
+				out, err := settleRenamed(oldPath, newPath)(ctx, c)
+				if err != nil {
+					return err
+				}
+				renamed = out == done
+			}
+			if renamed {
+				return c.Remove(ctx, path)
+			}
+			return c.Rename(ctx, path, newPath)
+		}, nil)
+		switch {
+		case err == nil, isNotExist(err), r.ctx.Err() != nil:
+			return
+		case isStatus(err):
+			r.log.Warn("a file that was replaced, or was to be, is left on the server", "path", path, "err", err)
+			return
+		}
+		if sleep(r.ctx, tidyPause) != nil {
+			return
+		}
+	}
 }
 
 // renameRefused explains the general failure that servers answer to a rename
@@ -60,19 +110,13 @@ func renameRefused(ctx context.Context, c *sftp.Client, oldPath, newPath string,
 // aside is a rename that replaces, made of renames that do not.
 type aside struct {
 	path  string
-	moved bool // what was there may be at path: the answer may have been lost
+	moved bool // what was there may be at path, even if the rename happened
 }
 
 func (a *aside) rename(ctx context.Context, c *sftp.Client, oldPath, newPath string) error {
 	err := c.Rename(ctx, oldPath, newPath)
 	if err != nil && isStatus(err) && !isNotExist(err) {
 		err = a.replace(ctx, c, oldPath, newPath, err)
-	}
-	if err == nil && a.moved {
-		a.moved = false
-		if err := c.Remove(ctx, a.path); err != nil && !isNotExist(err) {
-			return fmt.Errorf("remove what was replaced: %w", err)
-		}
 	}
 	return err
 }
@@ -98,19 +142,18 @@ func (a *aside) replace(ctx context.Context, c *sftp.Client, oldPath, newPath st
 		}
 		return c.Rename(ctx, oldPath, newPath)
 	}
-	a.moved = true
+	before := a.moved
+	a.moved = true // unless the server says no
 	if err := c.Rename(ctx, newPath, a.path); err != nil {
-		if isStatus(err) {
-			a.moved = false
-		}
+		a.moved = before || !isStatus(err)
 		return err
 	}
 	err := c.Rename(ctx, oldPath, newPath)
 	if err == nil || !isStatus(err) {
 		return err
 	}
-	if back := c.Rename(ctx, a.path, newPath); back != nil {
-		return fmt.Errorf("%w (and what was there is now %q: %w)", err, a.path, back)
+	if c.Rename(ctx, a.path, newPath) != nil {
+		return err
 	}
 	a.moved = false
 	return renameRefused(ctx, c, oldPath, newPath, err)
