@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"sshfs-bridge/e2e/testenv"
@@ -149,5 +151,18 @@ func TestEndlessListing(t *testing.T) {
 	s.Inject(testenv.Fault{Kind: testenv.FaultNames, Op: "readdir", Names: []string{".", ".."}})
 	if _, err := c.ReadDir(testContext(t), "."); !errors.Is(err, sftp.ErrTooManyEntries) {
 		t.Errorf("error: %v", err)
+	}
+}
+
+// A listing of long names is given up before it fills the memory.
+func TestEndlessListing_ofLongNames(t *testing.T) {
+	c, s, _ := countedClient(t, testenv.CountOptions{})
+	names := slices.Repeat([]string{strings.Repeat("n", 250)}, 400)
+	replies, _ := s.Inject(testenv.Fault{Kind: testenv.FaultNames, Op: "readdir", Names: names})
+	if _, err := c.ReadDir(testContext(t), "."); !errors.Is(err, sftp.ErrTooManyEntries) {
+		t.Errorf("error: %v", err)
+	}
+	if got := replies() * 400 * 250; got > 100<<20 {
+		t.Errorf("%d MiB of names were taken", got>>20)
 	}
 }

@@ -10,9 +10,11 @@ import (
 )
 
 const (
-	// maxEntries bounds a listing, so that a server that never ends one cannot
-	// fill the memory.
-	maxEntries = 1 << 21
+	// maxListing bounds the memory of a listing, in bytes: a server may never end
+	// one. A million names of twenty letters fit.
+	maxListing = 64 << 20
+	// nameSize is what a Name takes besides its text.
+	nameSize = 48
 	// maxEmpty is how many READDIR replies without a name are borne in a row.
 	maxEmpty = 64
 	// firstReadDirs are sent before the first reply.
@@ -143,7 +145,7 @@ func (c *Client) ReadDirFunc(ctx context.Context, path string, f func([]Name) er
 		}
 		c.StartCloseHandle(h).Abandon()
 	}()
-	entries, empty := 0, 0
+	size, empty := 0, 0
 	for replies := 0; ; replies++ {
 		for window := readDirWindow(replies, len(flight), roundTrip); len(flight) < window; {
 			flight = append(flight, c.StartReadDirPacket(h))
@@ -157,11 +159,13 @@ func (c *Client) ReadDirFunc(ctx context.Context, path string, f func([]Name) er
 		if err != nil {
 			return withPath(err, path)
 		}
-		entries += len(names)
+		for i := range names {
+			size += nameSize + len(names[i].Name)
+		}
 		if empty++; len(names) > 0 {
 			empty = 0
 		}
-		if entries > maxEntries || empty > maxEmpty {
+		if size > maxListing || empty > maxEmpty {
 			return &CallError{Op: kindReadDir.String(), Path: path, Sent: true, Err: ErrTooManyEntries}
 		}
 		if err := f(names); err != nil {
