@@ -46,6 +46,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   fi
 fi
 
+[ "$(id -u)" = 0 ] || echo "make test: not root: tests that mount or start servers are skipped"
 [ -e /dev/fuse ] || echo "make test: no /dev/fuse (modprobe fuse): tests that mount are skipped"
 
 # SFTPGo is in no distribution. Without its cloud stores and databases it is built in a minute; from the
