@@ -45,9 +45,16 @@ func (f *FS) CopyRange(ctx context.Context, fhIn uint64, offIn int64, fhOut uint
 	if err != nil {
 		return 0, err
 	}
-	n := out.n
+	n, w := out.n, out.w
+	if err := w.take(ctx); err != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.putFile(rf)
+		return 0, err
+	}
+	defer w.give()
 	f.mu.Lock()
-	if rf.path == out.w.path {
+	if rf.path == w.path {
 		// OpenSSH refuses to copy within a file, which it knows by the name under
 		// which it was opened; and what is queued cannot be done otherwise later.
 		f.putFile(rf)
@@ -59,7 +66,7 @@ func (f *FS) CopyRange(ctx context.Context, fhIn uint64, offIn int64, fhOut uint
 	out.wrote, out.closed = true, false
 	f.spans.dropRange(n, offOut, size)
 	f.mu.Unlock()
-	err = rf.file.CopyTo(ctx, out.w.file, offIn, offOut, size)
+	err = rf.file.CopyTo(ctx, w.file, offIn, offOut, size)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.putFile(rf)

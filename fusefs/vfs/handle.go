@@ -76,7 +76,26 @@ type writer struct {
 	timed bool
 	// wroteAt is when data were last queued.
 	wroteAt time.Time
+	// turn is full while somebody queues: what is shown of the file changes in the order
+	// in which the server will change it.
+	turn chan struct{}
 }
+
+func newWriter(file File, path string, read bool) *writer {
+	return &writer{file: file, refs: 1, read: read, path: path, turn: make(chan struct{}, 1)}
+}
+
+// take waits for the turn to queue, which give ends.
+func (w *writer) take(ctx context.Context) error {
+	select {
+	case w.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (w *writer) give() { <-w.turn }
 
 func (h *handle) canRead() bool  { return h.flags&syscall.O_ACCMODE != syscall.O_WRONLY }
 func (h *handle) canWrite() bool { return h.flags&syscall.O_ACCMODE != syscall.O_RDONLY }

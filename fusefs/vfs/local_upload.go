@@ -109,7 +109,7 @@ func (f *FS) becomeRemote(n *node, file File, a Attrs, path string) {
 	}
 	f.begin(n)
 	f.end(n)
-	w := &writer{file: file, refs: 1, read: true, path: path}
+	w := newWriter(file, path, true)
 	n.file.writer = w
 	for _, h := range f.handles {
 		if h.n == n {

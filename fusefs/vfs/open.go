@@ -223,7 +223,7 @@ func (f *FS) openWrite(ctx context.Context, n *node, flags uint32) (Opened, erro
 		w.refs++
 		h.rf = &readFile{file: r.file, path: r.path, refs: 1}
 	} else {
-		w = &writer{file: r.file, refs: 1, read: read, path: r.path}
+		w = newWriter(r.file, r.path, read)
 		n.file.writer = w
 	}
 	f.giveWriter(h, w)
@@ -371,7 +371,7 @@ func (f *FS) Create(ctx context.Context, parent uint64, shown string, flags, mod
 		w.refs++
 		f.closeFile(file)
 	} else {
-		w = &writer{file: file, refs: 1, read: of.Read, path: path}
+		w = newWriter(file, path, of.Read)
 		n.file.writer = w
 	}
 	f.giveWriter(h, w)

@@ -74,3 +74,53 @@ func TestRead_isNotEndedByAnotherHandlesRelease(t *testing.T) {
 		}
 	})
 }
+
+// slowTruncation is a file whose truncations are queued, and take a while to return.
+type slowTruncation struct {
+	File
+	hold chan struct{}
+}
+
+func (s slowTruncation) Setstat(ctx context.Context, a Attrs) error {
+	err := s.File.Setstat(ctx, a)
+	<-s.hold
+	return err
+}
+
+type slowTruncations struct {
+	Remote
+	hold chan struct{}
+}
+
+func (s slowTruncations) Open(ctx context.Context, path string, flags OpenFlags, mode uint32) (File, Attrs, error) {
+	f, a, err := s.Remote.Open(ctx, path, flags, mode)
+	return slowTruncation{f, s.hold}, a, err
+}
+
+// Of a file that one empties while another writes, what is shown is what the server
+// will have.
+func TestTruncatedBesideAWrite(t *testing.T) {
+	bubble(t, Options{NoBackgroundCheck: true}, func(g *rig) {
+		slow := slowTruncations{FromRemote(g.r), make(chan struct{})}
+		g.FS.Close()
+		g.FS = New(slow, g.opts)
+		g.file("f", "some text")
+		f := g.lookup(g.root, "f")
+		w, err := g.Open(g.ctx, f, syscall.O_RDWR)
+		g.must(err)
+		var e Opened
+		emptied := g.start(func() { e, err = g.Open(g.ctx, f, syscall.O_RDWR|syscall.O_TRUNC); g.must(err) })
+		wrote := g.start(func() { g.must(g.Write(g.ctx, w.FH, []byte("new"), 0, 0)) })
+		close(slow.hold)
+		<-emptied
+		<-wrote
+		a, _, err := g.GetAttr(g.ctx, f)
+		g.must(err)
+		g.must(g.Flush(g.ctx, w.FH))
+		if got := g.onServer("f"); got != "new" || a.Size != 3 {
+			t.Errorf("shown were %d bytes, the server has %q", a.Size, got)
+		}
+		g.Release(w.FH)
+		g.Release(e.FH)
+	})
+}

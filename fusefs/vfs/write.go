@@ -39,9 +39,12 @@ func (f *FS) Write(ctx context.Context, fh uint64, data []byte, off int64, how W
 	if off < 0 || int64(len(data)) > math.MaxInt64-off {
 		return syscall.EFBIG
 	}
-	n := h.n
+	n, w := h.n, h.w
+	if err := w.take(ctx); err != nil {
+		return err
+	}
+	defer w.give()
 	f.mu.Lock()
-	w := h.w
 	if w.err != nil && h.seen < w.errSeq {
 		h.seen = w.errSeq
 		err := w.err
@@ -257,6 +260,10 @@ func (f *FS) truncateOpen(ctx context.Context, n *node, w *writer, size uint64) 
 
 // queueSetstat queues a change of attributes behind the writes.
 func (f *FS) queueSetstat(ctx context.Context, n *node, w *writer, a Attrs) error {
+	if err := w.take(ctx); err != nil {
+		return err
+	}
+	defer w.give()
 	f.mu.Lock()
 	f.begin(n)
 	if a.Valid&sftp.AttrTimes != 0 {
