@@ -127,7 +127,7 @@ func (f *FS) ReadDir(ctx context.Context, fh uint64, off uint64, plus bool, add 
 	}
 	for i := int64(off) - 2; i >= 0 && i < int64(len(h.dir.entries)); i++ {
 		c := h.dir.entries[i]
-		if c.gone || c.parent != d || f.nodes[c.ino] != c || d.dir.companion(c) {
+		if c.gone || c.parent != d || f.nodes[c.ino] != c || f.companion(d, c) {
 			continue
 		}
 		a := f.attrOf(c)

@@ -68,11 +68,11 @@ func (f *FS) tooLong(shown string) bool {
 
 func appleDoubleName(name string) bool { return len(name) > 2 && strings.HasPrefix(name, "._") }
 
-// companion says that a local "._x" is there for a file x: it is that file's
-// resource fork, which smbd keeps so and shows as a stream of x. It is found by its
-// name and not listed, or a Mac that copies a folder would copy the fork twice.
-func (d *dirState) companion(c *node) bool {
-	return c.loc != nil && c.loc.open == nil && appleDoubleName(c.name) && d.children[c.name[2:]] != nil
+// companion says that a local "._x" is there for a file that is found as x: it is that
+// file's resource fork, which smbd keeps so and shows as a stream of x. It is found by
+// its name and not listed, or a Mac that copies a folder would copy the fork twice.
+func (f *FS) companion(d, c *node) bool {
+	return c.loc != nil && c.loc.open == nil && appleDoubleName(c.name) && f.findChild(d, strings.TrimPrefix(f.shown(c), "._")) != nil
 }
 
 // goes says where a change to a name goes: what is there decides, whether it is

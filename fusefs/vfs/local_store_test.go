@@ -56,6 +56,40 @@ func TestLocalFilesLast(t *testing.T) {
 	g.wantServer("d", "d/x")
 }
 
+// A fork is not listed beside its file under whatever name that is shown, or asked for:
+// a Mac asks for the composed form, and smbd for "._" and the name that it was given.
+func TestForkOfAnOddName(t *testing.T) {
+	for what, c := range map[string]struct {
+		server []string
+		asked  string
+	}{
+		"decomposed, asked for composed": {[]string{"cafe\u0301"}, "caf\u00e9"},
+		"the second of two equal names":  {[]string{"cafe\u0301", "caf\u00e9"}, "caf\u00e9 (2)"},
+		"a byte that is no UTF-8":        {[]string{"latin\xe9"}, "latin%E9"},
+		"escaped, and too long then":     {[]string{strings.Repeat("\xe9", 100)}, shortened(strings.Repeat("%E9", 100), strings.Repeat("\xe9", 100))},
+	} {
+		t.Run(what, func(t *testing.T) {
+			g := newLocalRig(t, "", Options{SMBNames: true}, testenv.CountOptions{})
+			for _, name := range c.server {
+				g.file(name, "user's")
+			}
+			before := g.list(g.root)
+			g.lookup(g.root, c.asked)
+			fork := g.make(g.root, "._"+c.asked, appleDoubleHead)
+			if names := g.list(g.root); !slices.Equal(names, before) {
+				t.Errorf("listed: %+q, before its fork was made %+q", names, before)
+			}
+			if ino := g.lookup(g.root, "._"+c.asked); ino != fork {
+				t.Errorf("the fork is number %d, was %d", ino, fork)
+			}
+			g.must(g.Unlink(g.ctx, g.root, c.asked))
+			if names := g.list(g.root); !slices.Contains(names, "._"+c.asked) {
+				t.Errorf("listed: %+q, without the fork of a file that is gone", names)
+			}
+		})
+	}
+}
+
 func TestLocalBounds(t *testing.T) {
 	g := newLocalRig(t, "", Options{MaxXattrBytes: 64 << 10}, testenv.CountOptions{})
 	_, o, err := g.Create(g.ctx, g.root, ".DS_Store", syscall.O_RDWR, 0o644)
