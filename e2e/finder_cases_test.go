@@ -155,6 +155,8 @@ var finderCases = []struct {
 		f.remove(longest)
 	}, nil},
 
+	{"metadata on names that are shown otherwise", metadataOnOddNames, nil},
+
 	{"an archive with ._ files", func(f *finder) {
 		fork := doubleOf("fork of doc")
 		f.put("archive.zip", "PK")

@@ -24,7 +24,7 @@ type finder struct {
 	server string // on the server
 }
 
-func (f *finder) at(name string) string { return f.dir + "/" + name }
+func (f *finder) at(name string) string { return filepath.Join(f.dir, name) }
 
 // must fails the test at an error.
 func (f *finder) must(err error) {

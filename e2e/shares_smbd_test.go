@@ -41,6 +41,7 @@ func TestThroughSMBD(t *testing.T) {
 		{"names", "names", namesBothWays},
 		{"names that a Mac takes for equal", "names", equalNames},
 		{"links as a Mac sees them", "links", linksForAMac},
+		{"metadata on links", "links", metadataOnLinks},
 		{"resolved links", "resolved", resolvedLinks},
 		{"recursive delete", "", recursiveDelete},
 		{"Finder", "files", finderWorks},

@@ -50,7 +50,8 @@ func (c Config) macSettings() []setting {
 		{"full_audit:success", "connect disconnect", "Which client connects to which share. The other way to be told, \"log level = 2\", writes two lines for each file " +
 			"that is opened.", "man vfs_full_audit; " + measured},
 		{"full_audit:syslog", "no", "To smbd's log, which the supervisor reads.", "man vfs_full_audit"},
-		{"fruit:encoding", "native", "The characters : ? * \" < > | are stored as the user typed them.", manFruit + ", vfs_catia"},
+		{"fruit:encoding", "native", "The characters : ? * \" < > | are stored as the user typed them. The manual says that it does not fully work with the next " +
+			"setting; forks, labels and tags on such names do (4.17, 4.22).", manFruit + ", vfs_catia; tried: docs/samba.md"},
 		{"fruit:metadata", "stream", "Finder's metadata are a stream in an extended attribute, which the mount keeps locally: " +
 			"nothing of it reaches the remote.", manFruit},
 		{"fruit:resource", "file", "A resource fork is the file ._NAME, which the mount keeps locally, too, and of any size. As a stream in " +
