@@ -52,7 +52,7 @@ var roundTrips = []roundTrip{
 	{name: "open, read and close a small file that was read ahead", put: manyFiles, before: func(s *roundsRig) {
 		s.listRoot()
 		readFiles(s, 0, 3)
-		time.Sleep(time.Second)
+		s.readAhead()
 	}, do: func(s *roundsRig) { readFiles(s, 3, 4) }, cold: none, listed: 0},
 	{name: "read 100 small files one after another, at most", put: manyFiles, do: func(s *roundsRig) { readFiles(s, 0, 100) }, cold: none, listed: 13, most: true},
 	{name: "read three blocks of a large open file at random", before: func(s *roundsRig) { s.open("large", syscall.O_RDONLY) }, do: func(s *roundsRig) {
