@@ -72,6 +72,14 @@
 // client can do closes it. An acknowledged write that was not synced can be lost
 // with the server's machine; that is what Sync is for.
 //
+// # Memory
+//
+// A Remote holds at most WindowBytes of writes, in buffers of which half may be empty;
+// besides, for each of its channels (MaxChannels times MaxConnections), the 2 MiB that
+// may be on their way and half a MiB of its own: 203 MiB with the defaults, whatever
+// happens to the link. A write takes some hundred bytes more, which counts where
+// a program writes single bytes here and there.
+//
 // # Locks
 //
 // LOCK ORDER: File.mu before objectTable.mu; Remote.mu before objectTable.mu and

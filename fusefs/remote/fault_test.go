@@ -33,13 +33,16 @@ const bulk = 128 << 20
 // TestFault_resetsDuringARead resets the connection at ten points of a large read,
 // each while a READ is unanswered.
 func TestFault_resetsDuringARead(t *testing.T) {
-	g := newRig(t, testenv.CountOptions{}, quick())
+	o := small()
+	g := newRig(t, testenv.CountOptions{}, o)
 	data := random(1, bulk)
 	g.put("f", data)
 	f := g.open("f", forRead)
 	allBroke := g.breakAt("read", 10)
+	most := watchHeap(t, func() int64 { return 0 })
 	got, err := readAll(t.Context(), f, bulk, 1<<20, 16)
 	check(t, err)
+	withinBound(t, most()-bulk, o) // what was read is the test's
 	same(t, "read", got, data)
 	allBroke()
 	f.Close(t.Context())
@@ -48,13 +51,16 @@ func TestFault_resetsDuringARead(t *testing.T) {
 // TestFault_resetsDuringAWrite resets the connection at ten points of a large write,
 // each while a WRITE is unanswered: five were carried out, five were not.
 func TestFault_resetsDuringAWrite(t *testing.T) {
-	g := newRig(t, testenv.CountOptions{}, quick())
+	o := small()
+	g := newRig(t, testenv.CountOptions{}, o)
 	data := random(2, bulk)
 	f := g.open("f", forWrite)
 	allBroke := g.breakAt("write", 10)
+	most := watchHeap(t, func() int64 { return 0 })
 	check(t, writeAll(t.Context(), f, data, 1<<20))
 	_, err := f.Close(t.Context())
 	check(t, err)
+	withinBound(t, most(), o)
 	same(t, "on the server", g.onServer("f"), data)
 	allBroke()
 	s := g.Status()

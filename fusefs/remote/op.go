@@ -100,7 +100,7 @@ var buffers bufferPool
 
 // get gives a buffer with room for n bytes, of length 0.
 func (b *bufferPool) get(n int) []byte {
-	if n < pooledSize/4 || n > pooledSize {
+	if n < pooledSize/2 || n > pooledSize { // no more than half of it is empty
 		return make([]byte, 0, n)
 	}
 	if v, ok := b.pool.Get().(*[]byte); ok {

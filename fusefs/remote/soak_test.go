@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
-	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -43,6 +42,7 @@ func TestSoak(t *testing.T) {
 		o = quick()
 		o.DialTimeout = 3 * time.Second // a dial may be what meets silence
 	}
+	s.options = o
 	s.real = newRealAway(t, testenv.SSHDOptions{}, o, 4*time.Millisecond)
 	s.run(span, seed)
 }
@@ -50,6 +50,7 @@ func TestSoak(t *testing.T) {
 // soak is what the writers, readers and faults of one run share.
 type soak struct {
 	*real
+	options remote.Options
 	size    int           // the largest file
 	longest time.Duration // of a fault: an open file must outlast two in a row
 	rest    time.Duration // between two, and up to four times as long
@@ -58,7 +59,8 @@ type soak struct {
 	copied, saved, read, refused atomic.Int64
 	copiedBytes, readBytes       atomic.Int64
 	slowest                      atomic.Int64 // operation on a path, nanoseconds
-	heap, pending, routines      int64        // the most that was seen
+	own                          atomic.Int64 // bytes that the run itself holds
+	pending, routines            int64        // the most that was seen
 
 	mu   sync.Mutex
 	kept []keptFile // finished files, compared again and again; GUARDED_BY(mu)
@@ -75,7 +77,7 @@ func (s *soak) run(span time.Duration, seed uint64) {
 	source := random(seed, s.size)
 	check(s.t, os.WriteFile(s.file("source"), source, 0o644))
 	s.kept = []keptFile{{"source", source}}
-	heapBefore := heapInUse()
+	heapBefore, most := heapInUse(), watchHeap(s.t, s.own.Load)
 	ctx, cancel := context.WithTimeout(s.t.Context(), span)
 	defer cancel()
 	var wg sync.WaitGroup
@@ -92,6 +94,8 @@ func (s *soak) run(span time.Duration, seed uint64) {
 	}
 	faults := s.breakThings(ctx, rand.New(rand.NewPCG(seed, 0)))
 	wg.Wait()
+	heap := most()
+	withinBound(s.t, heap, s.options)
 	testenv.Eventually(s.t, 30*time.Second, "up", func() bool { return s.Status().State == remote.StateUp })
 	for _, k := range s.kept {
 		got, err := os.ReadFile(s.file(k.name))
@@ -111,20 +115,13 @@ func (s *soak) run(span time.Duration, seed uint64) {
 		faults.total(), faults, s.copied.Load(), s.copiedBytes.Load()>>20, s.saved.Load(), s.read.Load(), s.readBytes.Load()>>20,
 		s.refused.Load(), time.Duration(s.slowest.Load()).Round(time.Millisecond))
 	s.t.Logf("%d reconnects, %d files opened again, %d writes sent again, %d answers found out; at most %d MB pending, %d MB of heap, %d goroutines; %d KB of heap more than before",
-		st.Counters.Reconnects, st.Counters.Resumed, st.Counters.Resent, st.Counters.Settled, s.pending>>20, s.heap>>20, s.routines, grown>>10)
+		st.Counters.Reconnects, st.Counters.Resumed, st.Counters.Resent, st.Counters.Settled, s.pending>>20, heap>>20, s.routines, grown>>10)
 	if s.copied.Load() == 0 || s.saved.Load() == 0 || s.read.Load() == 0 || st.Counters.Reconnects == 0 {
 		s.t.Error("a run in which nothing happened")
 	}
 	if grown > 64<<20 {
 		s.t.Errorf("%d MB of heap are not given back", grown>>20)
 	}
-}
-
-func heapInUse() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }
 
 // fresh gives a name that nothing was ever asked of: what a session that was given
@@ -199,7 +196,10 @@ func (s *soak) write(ctx context.Context, r *rand.Rand, what string, data []byte
 
 // copyOne writes a large file, which from then on must be what it is.
 func (s *soak) copyOne(ctx context.Context, r *rand.Rand) {
-	data := random(r.Uint64(), r.IntN(s.size))
+	size := r.IntN(s.size)
+	s.own.Add(2 * int64(size)) // what is read again, too
+	defer s.own.Add(-int64(size))
+	data := random(r.Uint64(), size)
 	name, ok := s.write(ctx, r, "copy", data)
 	if !ok {
 		return
@@ -225,6 +225,7 @@ func (s *soak) keep(ctx context.Context, k keptFile) {
 		s.kept = append(s.kept[:1], s.kept[2:]...)
 	}
 	s.mu.Unlock()
+	s.own.Add(-int64(len(old.data)))
 	if old.name == "" {
 		return
 	}
