@@ -33,19 +33,29 @@ func (f *FS) toServer(ctx context.Context, n *node, loc *local) error {
 	f.mu.Lock()
 	f.becomeRemote(n, file, a, path)
 	f.mu.Unlock()
-	f.leaveStore(loc, path)
+	f.leaveStore(loc, path, path)
 	return nil
 }
 
-// leaveStore forgets a local file that is on the server now, and that nobody looks for
-// here any more.
-func (f *FS) leaveStore(loc *local, path string) {
+// leaveStore forgets a local file that is on the server now, under another name perhaps,
+// and that nobody looks for here any more. Its attributes stay.
+func (f *FS) leaveStore(loc *local, from, to string) {
 	if loc.id == 0 {
-		return
+		return // they are kept under its name
 	}
-	f.forgetLocal(path)
+	kept := map[string][]byte{}
+	for _, name := range f.local.Xattrs(from) {
+		kept[name], _ = f.local.Xattr(from, name)
+	}
+	f.forgetLocal(from)
+	f.forgetLocal(to) // of another that had this name
 	if err := f.local.Release(loc.id); err != nil {
-		f.log.Warn("local metadata not removed", "path", path, "err", err)
+		f.log.Warn("local metadata not removed", "path", from, "err", err)
+	}
+	for name, value := range kept {
+		if err := f.local.SetXattr(to, name, value, 0); err != nil {
+			f.log.Warn("local metadata not kept", "path", to, "err", err)
+		}
 	}
 }
 
@@ -156,8 +166,7 @@ func (f *FS) uploadAs(ctx context.Context, r *renaming, loc *local) error {
 	f.mu.Lock()
 	f.becomeRemote(n, file, a, r.newPath)
 	f.mu.Unlock()
-	f.forgetLocal(r.newPath)
-	f.leaveStore(loc, r.oldPath)
+	f.leaveStore(loc, r.oldPath, r.newPath)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.touch(r.nd, r.newName)

@@ -103,3 +103,29 @@ func TestMappedNamesKeepTheirMetadata(t *testing.T) {
 		g.wantServer("x" + name)
 	}
 }
+
+// A Mac's own file that becomes an ordinary one, by its name or by what is written into
+// it, keeps its attributes.
+func TestAttributesFollowToTheServer(t *testing.T) {
+	g := newLocalRig(t, "", Options{NoBackgroundCheck: true}, testenv.CountOptions{})
+	g.file("plain", "another's")
+	g.list(g.root)
+	g.must(g.SetXattr(g.lookup(g.root, "plain"), "user.old", nil, 0))
+	for _, name := range []string{".DS_Store", "._text"} {
+		g.must(g.SetXattr(g.make(g.root, name, appleDoubleHead), "user.tag", []byte("red"), 0))
+	}
+	g.must(g.Rename(g.ctx, g.root, ".DS_Store", g.root, "plain", 0))
+	o, err := g.Open(g.ctx, g.lookup(g.root, "._text"), syscall.O_WRONLY|syscall.O_TRUNC)
+	g.must(err)
+	g.must(g.Write(g.ctx, o.FH, []byte("text"), 0, 0))
+	g.must(g.Flush(g.ctx, o.FH))
+	g.Release(o.FH)
+	g.wantServer("._text", "plain")
+	for _, name := range []string{"._text", "plain"} {
+		g.wantTags(name, "user.tag")
+		if v, err := g.GetXattr(g.lookup(g.root, name), "user.tag"); err != nil || string(v) != "red" {
+			t.Errorf("%s: %q, %v", name, v, err)
+		}
+	}
+	g.absent(g.root, ".DS_Store")
+}
