@@ -214,10 +214,7 @@ func (f *FS) adopt(dir *node, name string, a Attrs, since uint64, at time.Time) 
 		if c.tick > since || f.nameUse.changing[c] > 0 {
 			return c, false
 		}
-		f.detach(c)
-		if c.nlookup > 0 {
-			f.invals.entry(dir.ino, f.shown(c))
-		}
+		f.lose(c)
 		c = nil
 	}
 	if c == nil {
@@ -300,9 +297,8 @@ func (f *FS) refresh(ctx context.Context, n *node) error {
 			f.mu.Unlock()
 			continue
 		case notExist(err) && n.tick <= since && perr == nil && n != f.root && !changes:
-			f.invals.entry(n.parent.ino, f.shown(n))
 			open := n.handles > 0
-			f.detach(n)
+			f.lose(n)
 			if open {
 				err = nil // who has it open goes on with it
 			}
@@ -315,8 +311,7 @@ func (f *FS) refresh(ctx context.Context, n *node) error {
 		case err == nil && n == f.root && a.Mode&modeType != modeDir:
 			err = syscall.EIO
 		case err == nil && n != f.root && !n.sameType(a.Mode) && n.tick <= since && !changes:
-			f.invals.entry(n.parent.ino, f.shown(n))
-			f.detach(n)
+			f.lose(n)
 			err = syscall.ESTALE
 		case err == nil:
 			if !f.knowsBetter(n, since) {

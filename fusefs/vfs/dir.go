@@ -69,9 +69,8 @@ func (f *FS) snapshot(ctx context.Context, h *handle) error {
 		if err != nil {
 			f.mu.Lock()
 			stale := d.dir.complete && linkTrouble(err)
-			if notExist(err) && d != f.root && !d.gone {
-				f.invals.entry(d.parent.ino, f.shown(d))
-				f.detach(d)
+			if notExist(err) {
+				f.lose(d)
 			}
 			f.mu.Unlock()
 			if !stale {

@@ -140,11 +140,8 @@ func (f *FS) applyListing(d *node, entries []Entry, l *listFetch) {
 		if c.listGen == s.listGen || s.touched[c.name] > l.since || c.tick > l.since || c.dirty() || c.loc != nil || f.nameUse.changing[c] > 0 {
 			continue
 		}
-		if c.nlookup > 0 {
-			f.invals.entry(d.ino, f.shown(c))
-		}
 		seen.any = true
-		f.detach(c)
+		f.lose(c)
 	}
 	s.complete, s.listedAt, s.misses = true, l.began, 0
 	s.listTime = time.Since(l.began)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"syscall"
 
+	"sshfs-bridge/fusefs/sftp"
 	"sshfs-bridge/fusefs/vfs/localmeta"
 )
 
@@ -150,16 +151,16 @@ func (f *FS) setstatLocal(ctx context.Context, n *node, loc *local, a Attrs) err
 		return errMoved
 	}
 	set := localmeta.SetAttr{}
-	if a.Valid&attrSize != 0 {
+	if a.Valid&sftp.AttrSize != 0 {
 		set.Size = &a.Size
 	}
-	if a.Valid&attrMode != 0 {
+	if a.Valid&sftp.AttrMode != 0 {
 		f.mu.Lock()
 		mode := n.attr.Mode&modeType | a.Mode&modePerm
 		f.mu.Unlock()
 		set.Mode = &mode
 	}
-	if a.Valid&attrTimes != 0 {
+	if a.Valid&sftp.AttrTimes != 0 {
 		set.Atime, set.Mtime = &a.Atime, &a.Mtime
 	}
 	if loc.id != 0 {
@@ -176,7 +177,7 @@ func (f *FS) setstatLocal(ctx context.Context, n *node, loc *local, a Attrs) err
 		return errMoved
 	}
 	f.set(n, a)
-	if a.Valid&attrSize == 0 {
+	if a.Valid&sftp.AttrSize == 0 {
 		return nil
 	}
 	switch {

@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"syscall"
+
+	"sshfs-bridge/fusefs/sftp"
+	"sshfs-bridge/fusefs/vfs/localmeta"
 )
 
 // appleDouble is what the files begin with in which a Mac keeps what a foreign
@@ -23,7 +24,7 @@ func (f *FS) localOf(n *node) *local {
 // openLocal opens what is here alone.
 func (f *FS) openLocal(ctx context.Context, n *node, loc *local, flags uint32) (Opened, error) {
 	if flags&syscall.O_TRUNC != 0 {
-		err := f.setstatLocal(ctx, n, loc, Attrs{Valid: attrSize})
+		err := f.setstatLocal(ctx, n, loc, Attrs{Valid: sftp.AttrSize})
 		if errors.Is(err, errMoved) {
 			return f.Open(ctx, n.ino, flags)
 		}
@@ -176,7 +177,7 @@ func (f *FS) keepHere(n *node, loc *local) error {
 	}
 	if size > int64(len(head)) {
 		end := uint64(size)
-		if err := f.local.SetAttrs(id, sizeOnly(end), now()); err != nil {
+		if err := f.local.SetAttrs(id, localmeta.SetAttr{Size: &end}, now()); err != nil {
 			return err
 		}
 	}
@@ -190,7 +191,7 @@ func (f *FS) keepHere(n *node, loc *local) error {
 // was removed and is still open.
 func (f *FS) createStored(path string, mode uint32, nameless bool) (uint64, error) {
 	if nameless {
-		path = fmt.Sprintf(".sshfs-bridge-nameless-%016x", rand.Uint64())
+		path = temporaryName("")
 	}
 	var id uint64
 	err := f.withRoom(func() error {

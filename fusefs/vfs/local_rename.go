@@ -3,9 +3,6 @@ package vfs
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"math/rand/v2"
-	"path"
 	"syscall"
 )
 
@@ -138,10 +135,4 @@ func (f *FS) relink(r *renaming) {
 	f.keepsNumber(n, r.newShown)
 	f.inos.move(n.ino, r.nd.ino, r.newName)
 	f.changed(n)
-}
-
-// temporaryName is a name beside p for what is put into its place.
-func temporaryName(p string) string {
-	dir, _ := path.Split(p)
-	return fmt.Sprintf("%s.sshfs-bridge-upload-%08x", dir, rand.Uint32())
 }

@@ -5,16 +5,7 @@ import (
 	"errors"
 
 	"sshfs-bridge/fusefs/sftp"
-	"sshfs-bridge/fusefs/vfs/localmeta"
 )
-
-const (
-	attrSize  = sftp.AttrSize
-	attrMode  = sftp.AttrMode
-	attrTimes = sftp.AttrTimes
-)
-
-func sizeOnly(n uint64) localmeta.SetAttr { return localmeta.SetAttr{Size: &n} }
 
 // toServer makes an undecided file an ordinary one: it is created there, with
 // what was written, and everybody who has it open goes on with it. It waits for
@@ -81,7 +72,7 @@ func (f *FS) upload(ctx context.Context, n *node, loc *local, path string) (File
 			err = file.WriteAt(ctx, head, 0)
 		}
 		if err == nil && size > int64(len(head)) {
-			err = file.Setstat(ctx, Attrs{Valid: attrSize, Size: uint64(size)})
+			err = file.Setstat(ctx, Attrs{Valid: sftp.AttrSize, Size: uint64(size)})
 		}
 	default:
 		err = f.uploadContent(ctx, file, loc.id)
@@ -141,7 +132,7 @@ func (f *FS) uploadAs(ctx context.Context, r *renaming, loc *local) error {
 		return err
 	}
 	f.mu.Lock()
-	times := Attrs{Valid: attrTimes, Atime: n.attr.Atime, Mtime: n.attr.Mtime}
+	times := Attrs{Valid: sftp.AttrTimes, Atime: n.attr.Atime, Mtime: n.attr.Mtime}
 	f.mu.Unlock()
 	err = file.Setstat(ctx, times)
 	if err == nil {

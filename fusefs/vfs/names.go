@@ -3,6 +3,8 @@ package vfs
 import (
 	"fmt"
 	"hash/fnv"
+	"math/rand/v2"
+	"path"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -169,4 +171,10 @@ func numbered(name string, n int) string {
 		return shortened(s, s)
 	}
 	return s
+}
+
+// temporaryName is a name beside p that nobody else gives.
+func temporaryName(p string) string {
+	dir, _ := path.Split(p)
+	return fmt.Sprintf("%s.sshfs-bridge-%016x", dir, rand.Uint64())
 }

@@ -255,6 +255,18 @@ func (f *FS) detach(n *node) {
 	f.drop(n)
 }
 
+// lose is detach for a node whose name others removed, or gave to another: the kernel
+// looks it up again.
+func (f *FS) lose(n *node) {
+	if n.gone || n == f.root {
+		return
+	}
+	if n.nlookup > 0 {
+		f.invals.entry(n.parent.ino, f.shown(n))
+	}
+	f.detach(n)
+}
+
 // drop forgets a node that nothing needs any more.
 func (f *FS) drop(n *node) {
 	if n.inUse() {

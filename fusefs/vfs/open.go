@@ -159,8 +159,7 @@ func (f *FS) opened(n *node, a Attrs, since uint64, at time.Time) (keep, changed
 // openFailed takes note of what a refused open tells.
 func (f *FS) openFailed(n *node, since uint64, err error) {
 	if notExist(err) && n.tick <= since && n.parent != nil && !n.gone && !n.behindLink() {
-		f.invals.entry(n.parent.ino, f.shown(n))
-		f.detach(n)
+		f.lose(n)
 	}
 }
 

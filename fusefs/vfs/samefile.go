@@ -120,8 +120,7 @@ func (f *FS) unname(n *node, a Attrs) {
 	if n.gone || n.dirty() || f.nameUse.pathChanges(n) {
 		return
 	}
-	f.invals.entry(n.parent.ino, f.shown(n))
-	f.detach(n)
+	f.lose(n)
 	a.Mode = a.Mode&modePerm | n.attr.Mode&modeType
 	f.take(n, a, time.Now())
 	if n.nlookup > 0 {

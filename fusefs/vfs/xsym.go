@@ -6,7 +6,6 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"fmt"
-	"math/rand/v2"
 	"path"
 	"strconv"
 	"strings"
@@ -145,8 +144,7 @@ func (f *FS) becomeLink(ctx context.Context, h *handle) error {
 		return err
 	}
 	defer used()
-	dir, _ := path.Split(p)
-	tmp := fmt.Sprintf("%s.sshfs-bridge-link-%08x", dir, rand.Uint32())
+	tmp := temporaryName(p)
 	if err := f.r.Symlink(ctx, target, tmp); err != nil {
 		return f.whyCreate(ctx, tmp, err)
 	}

@@ -72,20 +72,6 @@ func (s *Store) Paths() []string {
 	return out
 }
 
-// Get tells what a local entry looks like, also when it has no name any more.
-func (s *Store) Get(id uint64) (Info, error) {
-	var out Info
-	err := s.do(func() error {
-		n, ok := s.t.node(id)
-		if !ok {
-			return syscall.ESTALE
-		}
-		out = infoOf(id, n)
-		return nil
-	})
-	return out, err
-}
-
 // Create makes a local file or directory, empty. mode is type and permissions, now
 // its times. What the path had of attributes it keeps.
 func (s *Store) Create(path string, mode, now uint32) (Info, error) {
