@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -127,6 +128,15 @@ func aMacIsTold(t *testing.T, c *testenv.MacSMB) {
 		}
 		return err
 	}))
+	// Linux ends an attribute at 64 KiB, and other streams than forks are attributes.
+	for size, want := range map[int]error{60_000: nil, 100_000: testenv.StatusLimitation} {
+		err := with(c, "dir/labelled:of another kind", testenv.MacOpen{Create: testenv.OpenOrCreate, Access: testenv.AccessWrite}, func(f *testenv.MacFile) error {
+			return f.Write(make([]byte, size), 0)
+		})
+		if !errors.Is(err, want) {
+			t.Errorf("a stream of %d bytes: %v, want %v", size, err, want)
+		}
+	}
 	entries, err := c.List("dir")
 	check(t, err)
 	for _, e := range entries {

@@ -58,6 +58,7 @@ type NTStatus uint32
 const (
 	StatusNoMoreFiles           NTStatus = 0x80000006
 	StatusNotFound              NTStatus = 0xC0000034
+	StatusLimitation            NTStatus = 0xC0000427 // what the file system cannot hold
 	statusMoreProcessing        NTStatus = 0xC0000016
 	statusPending               NTStatus = 0x00000103
 	commandNegotiate                     = 0
