@@ -43,6 +43,7 @@ type bridge struct {
 	cmd    *exec.Cmd
 	exited chan struct{}
 	log    *testenv.Buffer
+	stderr *os.File // where its log goes instead, if anywhere
 }
 
 // startBridge starts a supervisor and waits until it answers and shares. The
@@ -94,6 +95,9 @@ func (b *bridge) launch() {
 	b.cmd = exec.Command(argv[0], argv[1:]...)
 	b.cmd.Env = b.env
 	b.cmd.Stdout, b.cmd.Stderr = b.log, b.log
+	if b.stderr != nil {
+		b.cmd.Stderr = b.stderr
+	}
 	if err := b.cmd.Start(); err != nil {
 		b.t.Fatal(err)
 	}

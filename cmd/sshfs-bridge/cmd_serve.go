@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -135,8 +137,13 @@ func runServe(ctx context.Context, g *global, o *configOptions) error {
 	}
 	level := &slog.LevelVar{}
 	level.Set(c.LogLevel)
+	// Whoever reads the log must not end us by going away. Not signal.Ignore, which
+	// the children would inherit.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	log := newLogSink(g.stderr)
+	defer log.Close()
 	s, err := bridge.New(bridge.Options{
-		Config: c, Reload: o.load, Logger: newLogger(g.stderr, &c, level), Level: level, Version: buildVersion(), ReapOrphans: true,
+		Config: c, Reload: o.load, Logger: newLogger(log, &c, level), Level: level, Version: buildVersion(), ReapOrphans: true,
 		ServiceManager: bridge.ServiceManagerFromEnv(),
 		Tell:           func(text string) { g.printf("%s\n", text) },
 	})
