@@ -155,13 +155,16 @@ func (c *spanCache) whole(n *node, size int64) bool {
 	return pos >= size
 }
 
-// shrink drops what was used longest ago until the budget is kept. mu is held.
+// shrink drops what was used longest ago until the budget is kept, and what no reader has
+// come to yet last. mu is held.
 func (c *spanCache) shrink() {
-	for e := c.lru.Back(); c.total > c.budget.Load() && e != nil; {
-		s := e.Value.(*span)
-		e = e.Prev()
-		if s.ready() {
-			c.drop(s)
+	for _, all := range []bool{false, true} {
+		for e := c.lru.Back(); c.total > c.budget.Load() && e != nil; {
+			s := e.Value.(*span)
+			e = e.Prev()
+			if coming := s.ahead && s.read < s.end-s.off; s.ready() && (all || !coming) {
+				c.drop(s)
+			}
 		}
 	}
 }
