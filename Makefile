@@ -49,13 +49,13 @@ prepare: ## install what the tests need, and say what is missing
 soak: ## ten minutes of copies while the link and the server break (BRIDGE_SOAK=1h for longer)
 	set -o pipefail; BRIDGE_SOAK=$${BRIDGE_SOAK:-10m} go test $(RACE) -count=1 -timeout 0 -run 'TestSoak$$|TestSSHD_silence$$' -v ./fusefs/remote | grep -v 'level='
 
-bench: build ## measure us beside sshfs, rclone and a local directory (BENCH_RTT=20 BENCH_RUNS=1 and more: e2e/bench)
+bench: build ## a quarter of an hour: measure us beside sshfs, rclone and a local directory (BENCH_RTT=20 BENCH_RUNS=1 and more: e2e/bench)
 	BENCH_BINARY=$(CURDIR)/$(BIN) BENCH_OUT=$(CURDIR)/out go test -run '^$$' -bench '^BenchmarkMounts$$' -benchtime 1x -timeout 0 ./e2e/bench
 
 bench-remote: ## measure the SFTP client alone beside OpenSSH's sftp and pkg/sftp's (five minutes)
 	go test -count=1 -run '^$$' -bench '^BenchmarkSSHD$$' -benchtime 1x -timeout 10m ./fusefs/remote
 
-bench-smb: build ## measure a share of ours beside sshfs with smbd
+bench-smb: build ## five minutes: measure a share of ours beside sshfs with smbd
 	BENCH_BINARY=$(CURDIR)/$(BIN) BENCH_OUT=$(CURDIR)/out go test -run '^$$' -bench '^BenchmarkShares$$' -benchtime 1x -timeout 0 ./e2e/bench
 
 lint: ## golangci-lint with .golangci.yml
