@@ -22,7 +22,11 @@ type changes map[string]string
 
 const depotDir = "DEPOT"
 
-// smbConfFor is our smb.conf for one share at dir, named "files", with changes.
+// plainShare is the same directory without what is for Macs.
+const plainShare = "plain"
+
+// smbConfFor is our smb.conf for one share at dir, named "files", with changes, and
+// with plainShare besides.
 func smbConfFor(t testing.TB, v smbconf.Version, run, dir string, port int, ch changes) string {
 	t.Helper()
 	c := smbconf.Default(v, filepath.Join(run, "run"), filepath.Join(run, "private"))
@@ -63,6 +67,7 @@ func smbConfFor(t testing.TB, v smbconf.Version, run, dir string, port int, ch c
 			fmt.Fprintf(&out, "\t%s = %s\n", name, value)
 		}
 	}
+	fmt.Fprintf(&out, "\n[%s]\n\tpath = %s\n\tvfs objects = streams_xattr\n\tread only = no\n\tguest ok = yes\n\tforce user = %s\n", plainShare, dir, shareAccount)
 	depot := filepath.Join(run, "depot")
 	check(t, os.MkdirAll(depot, 0o755))
 	check(t, os.Chown(depot, int(shareID), int(shareID)))
