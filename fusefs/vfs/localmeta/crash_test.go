@@ -285,3 +285,33 @@ func TestJournalNotCut(t *testing.T) {
 		t.Errorf("the renamed file has %q", got)
 	}
 }
+
+// A machine that cannot read the journal any more ends what is kept, and does away with
+// none of it: the next one has it all.
+func TestMachineTroubleIsNoDamage(t *testing.T) {
+	dir := t.TempDir()
+	s := openAt(t, dir, Options{CommitEvery: time.Hour})
+	if err := s.SetXattr("f", "user.a", []byte("1"), 0); err != nil {
+		t.Fatal(err)
+	}
+	blind, err := os.OpenFile(filepath.Join(dir, journalFile), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer blind.Close()
+	s.journal.f = blind
+	if err := s.tx.Rollback(); err != nil { // as a commit that fails leaves it
+		t.Fatal(err)
+	}
+	if err := s.Sync(); err == nil {
+		t.Error("a commit that failed is not told")
+	}
+	if err := s.SetXattr("f", "user.a", []byte("2"), 0); err == nil {
+		t.Error("a change is taken")
+	}
+	s.Close()
+	again := openAt(t, dir, Options{})
+	if v, _ := again.Xattr("f", "user.a"); string(v) != "1" || len(again.Notes()) > 0 {
+		t.Errorf("the next one has %q, and says %q", v, again.Notes())
+	}
+}

@@ -50,8 +50,13 @@ func (o Options) withDefaults() Options {
 // ErrInUse says that another process has the store.
 var ErrInUse = errors.New("the local metadata are in use by another process")
 
-// errDamaged says that the store's file cannot be read.
-var errDamaged = errors.New("damaged")
+var (
+	// errDamaged says that the store's file cannot be read.
+	errDamaged = errors.New("damaged")
+	// errLost says that the machine refused what the store cannot go on without; its
+	// files may be good.
+	errLost = errors.New("lost")
+)
 
 var generationKey = []byte("generation")
 

@@ -91,7 +91,7 @@ func (s *Store) Close() error {
 	}
 	s.closeDB()
 	if s.o.Files != nil {
-		if s.broken != nil {
+		if errors.Is(s.broken, errDamaged) {
 			err = errors.Join(err, s.o.Files.setAside())
 		}
 		s.o.Files.Close()
@@ -150,14 +150,14 @@ func (s *Store) do(fn func() error) (err error) {
 		defer s.guard(&err)()
 		err = fn()
 	}()
-	if errors.Is(err, errDamaged) {
+	if errors.Is(err, errDamaged) || errors.Is(err, errLost) {
 		s.fail(err)
 		return syscall.EIO
 	}
 	return err
 }
 
-// fail gives the store up. Close sets it aside; where it does not come to that,
+// fail gives the store up. Close sets aside what is damaged; where it does not come to that,
 // the next Open finds the damage.
 func (s *Store) fail(err error) {
 	s.broken = err
@@ -246,13 +246,17 @@ func (s *Store) commit() error {
 	if s.journal == nil {
 		return damage(err)
 	}
-	if again := s.begin(); again != nil {
-		return damage(again)
+	again := s.begin()
+	if again == nil {
+		again = s.t.check()
 	}
-	if again := s.t.check(); again != nil {
-		return damage(again)
+	if again == nil {
+		again = s.journal.read(s.gen, s.t.apply)
 	}
-	if again := s.journal.read(s.gen, s.t.apply); again != nil {
+	switch {
+	case systemTrouble(again):
+		return fmt.Errorf("%w: %w", errLost, again)
+	case again != nil:
 		return damage(again)
 	}
 	return fmt.Errorf("commit: %w", err)
