@@ -6,16 +6,6 @@ import (
 	"syscall"
 )
 
-// renaming is what Rename found out. Nothing else changes or uses its names.
-type renaming struct {
-	od, nd           *node
-	moving, target   *node // nil: not known here
-	oldName, newName string
-	oldPath, newPath string
-	newShown         string
-	noReplace        bool
-}
-
 // renameLocal does the renames that have to do with what is here alone; done is
 // false for all others, and for what is the server's now. Names move here without
 // a round trip; a local file that gets an ordinary name is uploaded and synced;
@@ -111,28 +101,4 @@ func (f *FS) moveHere(ctx context.Context, r *renaming) error {
 	defer f.mu.Unlock()
 	f.relink(r)
 	return nil
-}
-
-// relink moves the node of what was renamed. FS.mu is held.
-func (f *FS) relink(r *renaming) {
-	f.touchName(r.od, r.oldName)
-	f.touchName(r.nd, r.newName)
-	n := r.moving
-	if c := r.nd.dir.children[r.newName]; c != nil && c != n {
-		f.detach(c)
-	}
-	switch {
-	case n == nil || n.gone:
-		r.nd.dir.complete = false // something has the new name
-		return
-	case r.nd.gone:
-		f.detach(n)
-		return
-	}
-	r.od.dir.remove(n)
-	n.parent, n.name, n.alias = r.nd, r.newName, ""
-	r.nd.dir.add(n)
-	f.keepsNumber(n, r.newShown)
-	f.inos.move(n.ino, r.nd.ino, r.newName)
-	f.changed(n)
 }

@@ -234,3 +234,50 @@ func (f *FS) willFlush(w *writer) bool {
 	}
 	return false
 }
+
+// truncateOpen queues a new size on the node's writer.
+func (f *FS) truncateOpen(ctx context.Context, n *node, w *writer, size uint64) error {
+	return f.queueSetstat(ctx, n, w, Attrs{Valid: sftp.AttrSize, Size: size})
+}
+
+// queueSetstat queues a change of attributes behind the writes.
+func (f *FS) queueSetstat(ctx context.Context, n *node, w *writer, a Attrs) error {
+	if err := w.take(ctx); err != nil {
+		return err
+	}
+	defer w.give()
+	f.mu.Lock()
+	f.begin(n)
+	if a.Valid&sftp.AttrTimes != 0 {
+		w.timed = true
+	}
+	f.mu.Unlock()
+	err := w.file.Setstat(ctx, a)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil {
+		f.set(n, a)
+	}
+	f.end(n)
+	return err
+}
+
+// set takes over a change of our own. FS.mu is held.
+func (f *FS) set(n *node, a Attrs) {
+	if a.Valid&sftp.AttrSize != 0 && n.file != nil {
+		lo := int64(min(a.Size, n.attr.Size))
+		f.spans.dropRange(n, lo, math.MaxInt64-lo)
+		n.attr.Size = a.Size
+		n.attr.Mtime = f.serverNow()
+	}
+	if a.Valid&sftp.AttrMode != 0 {
+		n.attr.Mode = n.attr.Mode&modeType | a.Mode&modePerm
+	}
+	if a.Valid&sftp.AttrUIDGID != 0 {
+		n.attr.UID, n.attr.GID = a.UID, a.GID
+	}
+	if a.Valid&sftp.AttrTimes != 0 {
+		n.attr.Atime, n.attr.Mtime = a.Atime, a.Mtime
+	}
+	f.changed(n)
+}
