@@ -14,6 +14,7 @@ import (
 	"sshfs-bridge/fusefs/vfs/localmeta"
 )
 
+// All of it is there for the next worker, with the same numbers, also where the
 // directory was not listed yet.
 func TestLocalFilesLast(t *testing.T) {
 	store := t.TempDir()
@@ -90,6 +91,7 @@ func TestForkOfAnOddName(t *testing.T) {
 	}
 }
 
+// What is kept here has a bound, and what is on the server has none here.
 func TestLocalBounds(t *testing.T) {
 	g := newLocalRig(t, "", Options{MaxXattrBytes: 64 << 10}, testenv.CountOptions{})
 	_, o, err := g.Create(g.ctx, g.root, ".DS_Store", syscall.O_RDWR, 0o644)
@@ -102,6 +104,7 @@ func TestLocalBounds(t *testing.T) {
 	g.make(g.root, "user's", fmt.Sprint("is not bounded", strings.Repeat("x", 100<<10)))
 }
 
+// What is kept of files that others removed on the server goes when room is
 // needed, and not before.
 func TestRoomIsMade(t *testing.T) {
 	g := newLocalRig(t, "", Options{MaxXattrBytes: 64 << 10}, testenv.CountOptions{})
@@ -135,6 +138,7 @@ func TestRoomIsMade(t *testing.T) {
 	}
 }
 
+// A file that is removed before it is known what it is goes on as one without a
 // name.
 func TestUndecidedFileIsRemoved(t *testing.T) {
 	g := newLocalRig(t, "", Options{}, testenv.CountOptions{})
