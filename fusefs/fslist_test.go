@@ -57,6 +57,7 @@ var fsTests = []struct {
 	{"room is refused, and made by writing", testFallocate},
 	{"all of a file is data", testSeekData},
 	{"sizes are right while a file is written", testSizeWhileWritten},
+	{"a file on several channels keeps the order", testStriped},
 }
 
 // TestFilesystem runs the list in every cache mode, with one channel and with
@@ -68,7 +69,7 @@ func TestFilesystem(t *testing.T) {
 			for _, server := range []string{"openssh", "pkg"} {
 				t.Run(fmt.Sprintf("%s/%d channels/%s", mode, channels, server), func(t *testing.T) {
 					t.Parallel()
-					runFSTests(t, serveSpec{Server: server, Channel: channels, Options: fixed(mode)}, nil)
+					runFSTests(t, serveSpec{Server: server, Delay: severalChannels, Channel: channels, Options: fixed(mode)}, nil)
 				})
 			}
 		}
@@ -80,7 +81,7 @@ func TestFilesystem(t *testing.T) {
 			if kind == kindShare {
 				skips = fsShareSkips
 			}
-			runFSTests(t, serveSpec{Server: "openssh", Channel: 4, Options: kind.options(vfs.CacheDefault)}, skips)
+			runFSTests(t, serveSpec{Server: "openssh", Delay: severalChannels, Channel: 4, Options: kind.options(vfs.CacheDefault)}, skips)
 		})
 	}
 }
@@ -96,6 +97,7 @@ func runFSTests(t *testing.T, spec serveSpec, skips map[string]string) {
 		must(t, os.Mkdir(fmt.Sprintf("%s/t%02d", spec.Dir, i), 0o755))
 	}
 	m := mountDir(t, spec)
+	waitChannels(t, m, spec.Channel)
 	for i, c := range fsTests {
 		t.Run(c.name, func(t *testing.T) {
 			if why := skips[c.name]; why != "" {
@@ -106,6 +108,7 @@ func runFSTests(t *testing.T, spec serveSpec, skips map[string]string) {
 			c.run(t, m.path(name), filepath.Join(m.dir, name))
 		})
 	}
+	wantStripes(t, m, spec.Channel)
 }
 
 func must(t testing.TB, err error) {

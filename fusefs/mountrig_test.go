@@ -28,7 +28,7 @@ import (
 // serves a mount never touches it.
 type serveSpec struct {
 	Dir     string
-	Delay   time.Duration
+	Delay   time.Duration // of all answers; of signs of life and new channels alone with "pkg" and "openssh"
 	Window  int
 	Settle  time.Duration
 	Without []string
@@ -56,14 +56,19 @@ func TestServeHelper(t *testing.T) {
 	}
 	var dial dialFunc
 	var count *testenv.CountServer
+	var stream *streamConn
 	switch spec.Server {
 	case "pkg":
-		dial = func(context.Context) (remote.Conn, error) { return newPkgConn(spec.Dir), nil }
+		stream = newPkgConn(spec.Dir)
 	case "openssh":
-		dial = func(context.Context) (remote.Conn, error) { return newOpenSSHConn(spec.Dir), nil }
+		stream = newOpenSSHConn(spec.Dir)
 	default:
 		count = testenv.NewCountServer(t, testenv.CountOptions{Dir: spec.Dir, Delay: spec.Delay, Window: spec.Window, Settle: spec.Settle, Without: spec.Without})
 		dial = func(ctx context.Context) (remote.Conn, error) { return count.Dial(ctx) }
+	}
+	if stream != nil {
+		stream.rtt = spec.Delay
+		dial = func(context.Context) (remote.Conn, error) { return stream, nil }
 	}
 	r := remote.New(remote.Options{Dialer: dial, Root: spec.Dir, MaxChannels: spec.Channel})
 	if err := r.Connect(context.Background(), false); err != nil {
@@ -79,7 +84,7 @@ func TestServeHelper(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go helperCommands(srv, count)
+	go helperCommands(srv, count, stream)
 	if err := srv.Serve(); err != nil {
 		t.Error(err)
 	}
@@ -90,7 +95,7 @@ func TestServeHelper(t *testing.T) {
 	}
 }
 
-func helperCommands(srv *Server, count *testenv.CountServer) {
+func helperCommands(srv *Server, count *testenv.CountServer, stream *streamConn) {
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
 		switch in.Text() {
@@ -102,6 +107,9 @@ func helperCommands(srv *Server, count *testenv.CountServer) {
 			fmt.Println("#" + string(b))
 		case "stats":
 			b, _ := json.Marshal(srv.Stats())
+			fmt.Println("#" + string(b))
+		case "channels":
+			b, _ := json.Marshal(stream.carried())
 			fmt.Println("#" + string(b))
 		case "refresh":
 			srv.Refresh()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pkg/sftp"
@@ -15,15 +16,46 @@ import (
 )
 
 // streamConn is a connection to a server of which each channel is a stream of its
-// own: nothing is counted, and nothing delayed.
+// own: no operation is delayed, but opening a channel and a sign of life are.
 type streamConn struct {
 	open       func() (ours io.ReadWriteCloser, serve func(), err error)
 	keepsOrder bool
-	done       chan struct{}
-	once       sync.Once
-	wg         sync.WaitGroup
-	mu         sync.Mutex
-	ours       []io.Closer
+	// rtt is what a sign of life takes, by which a remote says how many channels a
+	// stream will want, and what opening a channel takes twice.
+	rtt  time.Duration
+	done chan struct{}
+	once sync.Once
+	wg   sync.WaitGroup
+	mu   sync.Mutex
+	ours []*countedStream
+}
+
+// countedStream counts what a channel carries.
+type countedStream struct {
+	io.ReadWriteCloser
+	bytes atomic.Int64
+}
+
+func (s *countedStream) Read(b []byte) (int, error) {
+	n, err := s.ReadWriteCloser.Read(b)
+	s.bytes.Add(int64(n))
+	return n, err
+}
+
+func (s *countedStream) Write(b []byte) (int, error) {
+	n, err := s.ReadWriteCloser.Write(b)
+	s.bytes.Add(int64(n))
+	return n, err
+}
+
+// carried gives what each channel has carried, also those that were closed.
+func (c *streamConn) carried() (bytes []int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.ours {
+		bytes = append(bytes, s.bytes.Load())
+	}
+	return bytes
 }
 
 // newPkgConn connects to pkg/sftp's server: one without OpenSSH's extensions for
@@ -70,11 +102,15 @@ type pipes struct {
 	io.WriteCloser
 }
 
-func (c *streamConn) OpenSFTP(context.Context) (io.ReadWriteCloser, error) {
-	ours, serve, err := c.open()
+func (c *streamConn) OpenSFTP(ctx context.Context) (io.ReadWriteCloser, error) {
+	if err := c.wait(ctx, 2*c.rtt); err != nil {
+		return nil, err
+	}
+	stream, serve, err := c.open()
 	if err != nil {
 		return nil, err
 	}
+	ours := &countedStream{ReadWriteCloser: stream}
 	c.mu.Lock()
 	c.ours = append(c.ours, ours)
 	c.mu.Unlock()
@@ -82,10 +118,22 @@ func (c *streamConn) OpenSFTP(context.Context) (io.ReadWriteCloser, error) {
 	return ours, nil
 }
 
-func (c *streamConn) Ping(context.Context) (time.Duration, error) { return time.Millisecond, nil }
-func (c *streamConn) KeepsOrder() bool                            { return c.keepsOrder }
-func (c *streamConn) Done() <-chan struct{}                       { return c.done }
-func (c *streamConn) Err() error                                  { return nil }
+func (c *streamConn) Ping(ctx context.Context) (time.Duration, error) {
+	return c.rtt, c.wait(ctx, c.rtt)
+}
+
+func (c *streamConn) wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *streamConn) KeepsOrder() bool      { return c.keepsOrder }
+func (c *streamConn) Done() <-chan struct{} { return c.done }
+func (c *streamConn) Err() error            { return nil }
 
 func (c *streamConn) Close() error {
 	c.once.Do(func() {
