@@ -21,8 +21,10 @@ type opened struct {
 // The caller closes the File.
 func (r *Remote) Open(ctx context.Context, p string, flags OpenFlags, mode uint32) (*File, Attrs, error) {
 	path := r.abs(p)
+	var then asked
 	q := pathRequest[opened]{op: "open", path: p, opens: true}
 	q.do = func(ctx context.Context, l *link) (opened, error) {
+		then = r.objects.ask(p)
 		return l.open(ctx, path, flags, mode)
 	}
 	if flags.Create && flags.Exclusive {
@@ -33,6 +35,7 @@ func (r *Remote) Open(ctx context.Context, p string, flags OpenFlags, mode uint3
 			if err != nil || !there || a.Mode&modeType != modeReg || a.Size != 0 {
 				return opened{}, notDone, err
 			}
+			then = r.objects.ask(p)
 			plain := flags
 			plain.Create, plain.Exclusive, plain.Truncate = false, false, false
 			o, err := l.open(ctx, path, plain, 0)
@@ -49,7 +52,7 @@ func (r *Remote) Open(ctx context.Context, p string, flags OpenFlags, mode uint3
 	if flags.Truncate {
 		r.objects.attrsSet(p, Attrs{Valid: sftp.AttrSize})
 	}
-	r.objects.add(f, p, o.attrs)
+	r.objects.add(f, p, o.attrs, then)
 	return f, o.attrs, nil
 }
 

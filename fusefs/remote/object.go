@@ -24,6 +24,7 @@ type object struct {
 	unsure bool   // the outcome of one is unknown: path may mean another file
 	files  map[*File]struct{}
 	base   Attrs // as the server last had it
+	news   int   // changes of ours that were sent or acknowledged
 	// exact says that base is what the server must still show. Else our own
 	// writes are under way, and the size must lie between minSize and maxSize.
 	exact            bool
@@ -71,17 +72,40 @@ func (t *objectTable) at(p string) []*File {
 	return slices.Collect(maps.Keys(o.files))
 }
 
-// add makes f, which shows attributes a, one of the files of the object at path p.
-// When what is open there looks different, the name now means another file.
-func (t *objectTable) add(f *File, p string, a Attrs) {
+// asked is what is open under a name when the server is asked to open it once more.
+type asked struct {
+	o    *object
+	news int
+}
+
+func (t *objectTable) ask(p string) asked {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	o := t.byPath[p]
-	if o != nil && (o.exact && !sameFile(o.base, a) || !o.exact && o.unsure) {
+	if o == nil {
+		return asked{}
+	}
+	return asked{o, o.news}
+}
+
+// add makes f one of the files of the object at path p. It shows attributes a, for which
+// the server was asked at the time of then: if we have changed the file since, they may
+// be older than what is known. Otherwise, when what is open there looks different, the
+// name now means another file.
+func (t *objectTable) add(f *File, p string, a Attrs, then asked) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o := t.byPath[p]
+	older := o != nil && (o != then.o || o.news != then.news)
+	if o == nil && then.o != nil && !then.o.orphan && then.o.path == p && (then.o.news != then.news || !then.o.exact) {
+		o, older = then.o, true // its last file was closed meanwhile
+		t.byPath[p] = o
+	}
+	if o != nil && (!older && o.exact && !sameFile(o.base, a) || !o.exact && o.unsure) {
 		o.orphan = true
 		o = nil
 	}
-	if o != nil && !o.exact && o.quiet() {
+	if o != nil && !older && !o.exact && o.quiet() {
 		o.showed(a)
 	}
 	if o == nil {
@@ -152,6 +176,7 @@ func (t *objectTable) attrsSet(p string, a Attrs) {
 
 // set notes a change of attributes that the server has acknowledged.
 func (o *object) set(a Attrs) {
+	o.news++
 	if a.Valid&sftp.AttrSize != 0 {
 		o.base.Size = a.Size
 		o.minSize, o.maxSize = int64(a.Size), int64(a.Size)
@@ -169,6 +194,7 @@ func (o *object) set(a Attrs) {
 func (t *objectTable) sent(o *object, end int64, truncate bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	o.news++
 	o.exact = false
 	o.maxSize = max(o.maxSize, end)
 	if truncate {
@@ -180,6 +206,7 @@ func (t *objectTable) sent(o *object, end int64, truncate bool) {
 func (t *objectTable) acked(o *object, end int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	o.news++
 	o.minSize = max(o.minSize, end)
 	o.maxSize = max(o.maxSize, end)
 }
