@@ -33,7 +33,8 @@
 //     on demand, and for a person's attempt.
 //   - An operation on an open file ends after DataTimeout without progress, and
 //     waits as long for a lost connection. A request that is merely behind others
-//     in the server's queue is not late. Where a connection falls silent, both
+//     in the server's queue is not late, and one that outlives its connection without an
+//     answer has only what is left of that time on the next. Where a connection falls silent, both
 //     times can follow each other: first it is noticed, then waited for.
 //   - Trouble with the link is ErrLinkDown, ErrTimeout or ErrChanged, and never
 //     answers to fs.ErrNotExist and the like: causes are kept out of the chain.

@@ -20,6 +20,7 @@ type piece struct {
 	call   *sftp.Call[int]
 	ctx    context.Context //nolint:containedctx // of the one request
 	finish func()
+	late   time.Duration // see requestList.begin
 }
 
 // ReadAt reads len(buf) bytes at off, and fewer only with io.EOF. What this Remote
@@ -134,7 +135,7 @@ func (f *File) send(ctx context.Context, p *piece) error {
 	}
 	f.stripe()
 	p.lane = n
-	p.ctx, p.finish = n.ch.requests.begin(ctx)
+	p.ctx, p.finish = n.ch.requests.begin(ctx, &p.late)
 	p.call = n.ch.client.StartRead(n.handle, uint64(p.off), p.buf)
 	return nil
 }
@@ -166,6 +167,7 @@ func (f *File) finishRead(ctx context.Context, p *piece) (int64, error) {
 			f.r.reads.delivered(n, time.Now())
 			p.buf, p.off = p.buf[n:], p.off+int64(n)
 			losses.reset()
+			p.late = 0
 			if len(p.buf) == 0 {
 				return -1, nil
 			}

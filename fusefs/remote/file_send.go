@@ -184,7 +184,7 @@ func (f *File) nextLocked() *op {
 
 // start puts o on the wire, and a goroutine behind it that takes the answer.
 func (f *File) start(o *op, n, source *lane) {
-	ctx, finish := n.ch.requests.begin(f.r.ctx)
+	ctx, finish := n.ch.requests.begin(f.r.ctx, &o.late)
 	size := o.bytes()
 	if o.kind == opCopy {
 		size = min(o.n, busyLoad+1) // the channel is busy, whatever it carries

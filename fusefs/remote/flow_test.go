@@ -129,11 +129,11 @@ func TestRequests_onlyWhatIsStuckEnds(t *testing.T) {
 	const patience = 10 * time.Second
 	synctest.Test(t, func(t *testing.T) {
 		var l requestList
-		stuck, _ := l.begin(t.Context())
+		stuck, _ := l.begin(t.Context(), new(time.Duration))
 		var rest []func()
 		for range 20 { // others come and are answered
 			time.Sleep(time.Second)
-			_, finish := l.begin(t.Context())
+			_, finish := l.begin(t.Context(), new(time.Duration))
 			rest = append(rest, finish)
 			if len(rest) > 5 {
 				rest[0]()
@@ -150,8 +150,8 @@ func TestRequests_onlyWhatIsStuckEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l requestList
 		heard := time.Now()
-		a, _ := l.begin(t.Context())
-		b, _ := l.begin(t.Context())
+		a, _ := l.begin(t.Context(), new(time.Duration))
+		b, _ := l.begin(t.Context(), new(time.Duration))
 		time.Sleep(patience)
 		if !l.expire(time.Now(), heard, patience) {
 			t.Error("a channel that says nothing does not count as dead")
@@ -166,7 +166,7 @@ func TestRequests_onlyWhatIsStuckEnds(t *testing.T) {
 		var all []context.Context
 		var finish []func()
 		for range 20 {
-			ctx, f := l.begin(t.Context())
+			ctx, f := l.begin(t.Context(), new(time.Duration))
 			all, finish = append(all, ctx), append(finish, f)
 		}
 		for i := range all {

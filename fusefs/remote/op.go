@@ -2,6 +2,7 @@ package remote
 
 import (
 	"sync"
+	"time"
 
 	"sshfs-bridge/fusefs/sftp"
 )
@@ -34,9 +35,10 @@ type op struct {
 	srcOff int64
 	n      int64
 
-	lane   *lane  // in flight
-	sent   bool   // it was in flight once
-	losses losses // how often its answer was lost
+	lane   *lane         // in flight
+	sent   bool          // it was in flight once
+	losses losses        // how often its answer was lost
+	late   time.Duration // see requestList.begin
 
 	done chan struct{} // closed at its end; nil where nobody waits
 	err  error         // final once done is closed

@@ -17,18 +17,23 @@ type requestList struct {
 
 type pendingRequest struct {
 	cancel context.CancelCauseFunc
-	since  time.Time // when it was started
-	first  time.Time // since when it is the oldest
+	since  time.Time      // when it was started
+	first  time.Time      // since when it is the oldest, what it was before counted in
+	late   *time.Duration // how long it was the oldest on channels that are lost
 }
 
-// begin notes a request, which ends with ErrTimeout when it makes no progress.
-func (l *requestList) begin(ctx context.Context) (context.Context, func()) {
+// oldest notes that the request is the oldest from now on.
+func (q *pendingRequest) oldest(now time.Time) { q.first = now.Add(-*q.late) }
+
+// begin notes a request, which ends with ErrTimeout when it makes no progress. late is
+// the request's own, for as often as it is begun: it may be what ends each channel.
+func (l *requestList) begin(ctx context.Context, late *time.Duration) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	now := time.Now()
-	q := &pendingRequest{cancel: cancel, since: now}
+	q := &pendingRequest{cancel: cancel, since: now, late: late}
 	l.mu.Lock()
 	if l.all.Len() == 0 {
-		q.first = now
+		q.oldest(now)
 	}
 	e := l.all.PushBack(q)
 	l.mu.Unlock()
@@ -36,8 +41,12 @@ func (l *requestList) begin(ctx context.Context) (context.Context, func()) {
 		l.mu.Lock()
 		front := l.all.Front() == e
 		l.all.Remove(e)
-		if next := l.all.Front(); front && next != nil {
-			next.Value.(*pendingRequest).first = time.Now()
+		if front {
+			now := time.Now()
+			*late = now.Sub(q.first)
+			if next := l.all.Front(); next != nil {
+				next.Value.(*pendingRequest).oldest(now)
+			}
 		}
 		l.mu.Unlock()
 		cancel(nil)
