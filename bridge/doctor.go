@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -164,41 +162,10 @@ func checkSMBD(ctx context.Context, c *Config) Finding {
 	if err != nil {
 		return Finding{"smbd", VerdictFail, err.Error(), "choose an account that is there (uid, gid), or make one"}
 	}
-	if err := testparm(ctx, sc); err != nil {
+	if err := testparm(ctx, c.SMB.Program, sc); err != nil {
 		return Finding{"smbd", VerdictFail, "Samba refuses our smb.conf: " + err.Error(), "report this with the output of `sshfs-bridge config smb`"}
 	}
 	return Finding{"smbd", VerdictOK, "Samba " + v.String() + ", its smb.conf passes testparm", ""}
-}
-
-// testparm has Samba's own check read the file, with directories that exist;
-// nothing is wrong where it is not installed.
-func testparm(ctx context.Context, sc smbconf.Config) error {
-	path, err := exec.LookPath("testparm")
-	if err != nil {
-		return nil // then there is nothing to ask
-	}
-	dir, err := os.MkdirTemp("", "sshfs-bridge-doctor-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	sc.Dirs = smbconf.Default(sc.Version, dir, filepath.Join(dir, "private")).Dirs
-	for _, d := range sc.Dirs.All() {
-		if err := os.MkdirAll(d, 0o755); err != nil {
-			return err
-		}
-	}
-	data, err := sc.Render()
-	if err != nil {
-		return err
-	}
-	file := filepath.Join(dir, "smb.conf")
-	if err := os.WriteFile(file, data, 0o600); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	return smbconf.Check(ctx, path, file)
 }
 
 func checkPorts(ctx context.Context, c *Config) []Finding {

@@ -313,6 +313,7 @@ func testSupervisor(t *testing.T, c Config) (*Supervisor, *fakeSystem, *fakeSMB)
 		return smb
 	}
 	s.smb.detect = func(context.Context, string) (smbconf.Version, error) { return smbconf.ParseVersion("4.22.0") }
+	s.smb.check = func(context.Context, string, smbconf.Config) error { return nil }
 	return s, sys, smb
 }
 

@@ -30,9 +30,10 @@ type smbServer interface {
 // starting at first: the mounts go on without it.
 type smbRunner struct {
 	s *Supervisor
-	// newServer and detect are replaced by tests.
+	// newServer, detect and check are replaced by tests.
 	newServer func(smbd.Options) smbServer
 	detect    func(ctx context.Context, program string) (smbconf.Version, error)
+	check     func(ctx context.Context, program string, sc smbconf.Config) error
 
 	// write serialises the file and the reloads; it is held while smbd is told.
 	write sync.Mutex
@@ -47,7 +48,7 @@ type smbRunner struct {
 
 func newSMBRunner(s *Supervisor) *smbRunner {
 	return &smbRunner{
-		s: s, since: time.Now().UTC(), detect: smbconf.DetectVersion,
+		s: s, since: time.Now().UTC(), detect: smbconf.DetectVersion, check: testparm,
 		newServer: func(o smbd.Options) smbServer { return smbd.New(o) },
 	}
 }

@@ -27,8 +27,10 @@ func (r *smbRunner) changed() {
 	c := r.s.Config()
 	if err := r.writeConf(ctx, &c); err != nil {
 		r.s.log.Error("smb.conf not written, the old one stays", "err", err)
+		r.s.setProblem("smb.conf", "the shares stay as they were: "+err.Error())
 		return
 	}
+	r.s.setProblem("smb.conf", "")
 	if srv == nil {
 		return // smbd reads it when it starts
 	}
@@ -54,8 +56,8 @@ func (r *smbRunner) show(name string) {
 	}
 }
 
-// writeConf writes smb.conf when it differs from what is there.
-func (r *smbRunner) writeConf(_ context.Context, c *Config) error {
+// writeConf writes smb.conf when it differs from what is there, and Samba can read it.
+func (r *smbRunner) writeConf(ctx context.Context, c *Config) error {
 	r.write.Lock()
 	defer r.write.Unlock()
 	r.mu.Lock()
@@ -78,6 +80,9 @@ func (r *smbRunner) writeConf(_ context.Context, c *Config) error {
 	path := c.smbConfPath()
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
 		return nil
+	}
+	if err := r.check(ctx, c.SMB.Program, sc); err != nil {
+		return fmt.Errorf("smb.conf: Samba refuses it: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("smb.conf: %w", err)

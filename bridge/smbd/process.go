@@ -54,6 +54,20 @@ func findProgram(name, beside string) (string, error) {
 	return "", fmt.Errorf("%s is not installed: apt-get install samba samba-common-bin", name)
 }
 
+// Testparm finds the testparm that belongs to the smbd program (as Options.Program);
+// "" where there is none. Another Samba's would not know what this one reads.
+func Testparm(program string) string {
+	program, err := New(Options{Program: program}).program()
+	if err != nil {
+		return ""
+	}
+	path, err := findProgram("testparm", program)
+	if dir := filepath.Dir(program); err != nil || filepath.Dir(path) != dir && filepath.Dir(path) != filepath.Join(dir, "../bin") {
+		return ""
+	}
+	return path
+}
+
 // prepare makes the directories and clears away what an earlier run left.
 func (s *Server) prepare(ctx context.Context) error {
 	if err := s.makeDirs(); err != nil {
