@@ -107,6 +107,9 @@ func (ch *channel) watch() {
 	}
 }
 
+// end ends the session. It does not wait for the server, which may take its time.
+func (ch *channel) end() { ch.conn.link.r.spawn(func() { ch.client.Close() }) }
+
 func (ch *channel) alive() bool { return ch.client.Err() == nil }
 
 func (ch *channel) touch() { ch.lastUse.Store(nanos(time.Now())) }

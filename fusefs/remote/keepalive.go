@@ -116,7 +116,7 @@ func (l *link) expire(now time.Time) {
 			l.fail(errors.New("the server stopped answering"))
 		case dead:
 			l.r.log.Warn("a channel was silent for too long and is closed", "dur", patience)
-			ch.client.Close()
+			ch.end()
 		}
 	}
 }

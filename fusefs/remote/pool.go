@@ -186,7 +186,7 @@ func (l *link) trim(now time.Time) {
 	}
 	l.mu.Unlock()
 	for _, ch := range channels {
-		ch.client.Close()
+		ch.end()
 	}
 	for _, c := range conns {
 		c.fail(errUnused)
