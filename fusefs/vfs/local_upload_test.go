@@ -2,7 +2,9 @@ package vfs
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"syscall"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"sshfs-bridge/e2e/testenv"
+	"sshfs-bridge/fusefs/sftp"
 	"sshfs-bridge/fusefs/vfs/localmeta"
 )
 
@@ -177,5 +180,29 @@ func TestReadDuringTheUpload(t *testing.T) {
 			}
 		}
 		g.Release(o.FH)
+	}
+}
+
+// A Mac's file that cannot be uploaded stays what it was, and nothing of it is left on
+// the server.
+func TestUploadFails(t *testing.T) {
+	for _, op := range []string{"write", "fsync", "posix-rename"} {
+		t.Run(op, func(t *testing.T) {
+			g := newLocalRig(t, "", Options{NoBackgroundCheck: true}, testenv.CountOptions{})
+			g.list(g.root)
+			ds := g.make(g.root, ".DS_Store", "Bud1")
+			hits, remove := g.srv.Inject(testenv.Fault{Kind: testenv.FaultStatus, Op: op, Status: sftp.StatusPermissionDenied})
+			if err := g.Rename(g.ctx, g.root, ".DS_Store", g.root, "plain", 0); !errors.Is(err, fs.ErrPermission) || hits() == 0 {
+				t.Errorf("%v", err)
+			}
+			remove()
+			g.absent(g.root, "plain")
+			if ino := g.lookup(g.root, ".DS_Store"); ino != ds || g.read(ino) != "Bud1" {
+				t.Errorf("number %d, was %d", ino, ds)
+			}
+			g.wantServer()
+			g.must(g.Rename(g.ctx, g.root, ".DS_Store", g.root, "plain", 0))
+			g.wantServer("plain")
+		})
 	}
 }
