@@ -1,8 +1,13 @@
 package vfs
 
 import (
+	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
+
+	"sshfs-bridge/e2e/testenv"
+	"sshfs-bridge/fusefs/sftp"
 )
 
 // usesOfADirectory are what goes by names in the directory d, which has the file x.
@@ -92,4 +97,21 @@ func TestDirectoryUsedWhileRenamed(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A directory is replaced by another one where it is empty, also by a server that
+// replaces none; one that is not empty stays.
+func TestRenameOverADirectory(t *testing.T) {
+	g := newRig(t, Options{NoBackgroundCheck: true}, testenv.CountOptions{})
+	g.file("full/x", "content")
+	g.file("moved/y", "content")
+	g.must(os.Mkdir(filepath.Join(g.dir, "empty"), 0o755))
+	g.list(g.root)
+	_, remove := g.srv.Inject(testenv.Fault{Kind: testenv.FaultStatus, Op: "posix-rename", Times: 1, Status: sftp.StatusFailure})
+	defer remove()
+	g.must(g.Rename(g.ctx, g.root, "moved", g.root, "empty", 0))
+	if err := g.Rename(g.ctx, g.root, "empty", g.root, "full", 0); err != syscall.ENOTEMPTY {
+		t.Errorf("upon a directory that is not empty: %v", err)
+	}
+	g.wantServer("empty", "empty/y", "full", "full/x")
 }

@@ -2,11 +2,14 @@ package vfs
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"strings"
 	"syscall"
 	"testing"
 
 	"sshfs-bridge/e2e/testenv"
+	"sshfs-bridge/fusefs/sftp"
 )
 
 // writeLong writes so much that most of it is still queued afterwards.
@@ -80,4 +83,27 @@ func TestTruncatingOpenBesideAWriter(t *testing.T) {
 	}
 	g.Release(a.FH)
 	g.Release(b.FH)
+}
+
+// When what an unflushed file left behind cannot be written, the next look finds what is
+// on the server.
+func TestWriterLeftBehindFails(t *testing.T) {
+	g := newRig(t, Options{NoBackgroundCheck: true}, testenv.CountOptions{})
+	g.file("f", "content")
+	f := g.lookup(g.root, "f")
+	o, err := g.Open(g.ctx, f, syscall.O_RDWR)
+	g.must(err)
+	_, remove := g.srv.Inject(testenv.Fault{Kind: testenv.FaultStatus, Op: "write", Status: sftp.StatusPermissionDenied})
+	g.must(g.Write(g.ctx, o.FH, []byte(strings.Repeat("x", 100)), 0, 0))
+	g.Release(o.FH) // as the end of a mapping
+	if err := g.Drain(g.ctx); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("drained: %v", err)
+	}
+	remove()
+	if a, _, err := g.GetAttr(g.ctx, f); err != nil || a.Size != 7 {
+		t.Errorf("it has %d bytes, %v", a.Size, err)
+	}
+	if got := g.read(f); got != "content" {
+		t.Errorf("read %q", got)
+	}
 }

@@ -86,3 +86,22 @@ func TestRefusedAfterQueueing(t *testing.T) {
 		}
 	}
 }
+
+// A copy within one file is left to the caller: the server cannot.
+func TestCopyWithinAFile(t *testing.T) {
+	g := newRig(t, Options{NoBackgroundCheck: true}, testenv.CountOptions{})
+	g.file("f", "0123456789")
+	o, err := g.Open(g.ctx, g.lookup(g.root, "f"), syscall.O_RDWR)
+	g.must(err)
+	defer g.Release(o.FH)
+	if _, err := g.CopyRange(g.ctx, o.FH, 0, o.FH, 5, 5); err != syscall.EOPNOTSUPP {
+		t.Errorf("%v", err)
+	}
+	if _, err := g.CopyRange(g.ctx, o.FH, 0, o.FH, 2, 5); err != syscall.EINVAL {
+		t.Errorf("overlapping: %v", err)
+	}
+	g.must(g.Flush(g.ctx, o.FH))
+	if got := g.onServer("f"); got != "0123456789" {
+		t.Errorf("the file is %q", got)
+	}
+}

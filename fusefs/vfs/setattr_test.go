@@ -92,3 +92,32 @@ func TestSetAttrOverAnothers(t *testing.T) {
 		}
 	})
 }
+
+// What is set on an open file that has no name any more is set on it, and not on the one
+// that has its name now.
+func TestAttributesOfAnUnlinkedFile(t *testing.T) {
+	for what, flags := range map[string]uint32{"read": syscall.O_RDONLY, "write": syscall.O_RDWR} {
+		t.Run(what, func(t *testing.T) {
+			g := newRig(t, Options{NoBackgroundCheck: true}, testenv.CountOptions{})
+			g.file("f", "content")
+			g.must(os.Link(filepath.Join(g.dir, "f"), filepath.Join(g.dir, "same")))
+			f := g.lookup(g.root, "f")
+			o, err := g.Open(g.ctx, f, flags)
+			g.must(err)
+			g.must(g.Unlink(g.ctx, g.root, "f"))
+			g.file("f", "another")
+			mode, at := uint32(0o600), time.Unix(1_500_000_000, 0)
+			_, _, err = g.SetAttrs(g.ctx, f, SetAttr{Mode: &mode, Atime: &at, Mtime: &at})
+			g.must(err)
+			g.must(g.Flush(g.ctx, o.FH))
+			g.Release(o.FH)
+			fi, err := os.Stat(filepath.Join(g.dir, "same"))
+			if err != nil || fi.Mode().Perm() != 0o600 || !fi.ModTime().Equal(at) {
+				t.Errorf("the unlinked file: %v, %v", fi, err)
+			}
+			if fi, err = os.Stat(filepath.Join(g.dir, "f")); err != nil || fi.Mode().Perm() != 0o644 || fi.ModTime().Equal(at) {
+				t.Errorf("the other one: %v, %v", fi, err)
+			}
+		})
+	}
+}
