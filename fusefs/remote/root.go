@@ -30,7 +30,9 @@ func (l *link) lookAtRoot(ctx context.Context) error {
 	start := time.Now()
 	if known != "" {
 		a, err := c.Stat(ctx, known)
-		r.noteRTT(time.Since(start))
+		if err == nil {
+			r.noteRTT(time.Since(start))
+		}
 		return rootOutcome(known, a, err)
 	}
 	given, err := l.expandRoot(ctx, r.o.Root)
@@ -42,7 +44,9 @@ func (l *link) lookAtRoot(ctx context.Context) error {
 	home, homeErr := homeCall.Wait(ctx)
 	real, realErr := realCall.Wait(ctx)
 	a, err := statCall.Wait(ctx)
-	r.noteRTT(time.Since(start))
+	if err == nil {
+		r.noteRTT(time.Since(start))
+	}
 	if err := rootOutcome(given, a, err); err != nil {
 		return err
 	}
