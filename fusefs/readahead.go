@@ -26,17 +26,29 @@ func WidenReadAhead(mountpoint string) error {
 	if err != nil {
 		return fmt.Errorf("read-ahead of the kernel: %w", err)
 	}
-	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) { return m.Mountpoint != path, false })
+	top, err := MountAt(path)
 	if err != nil {
 		return fmt.Errorf("read-ahead of the kernel: %w", err)
 	}
-	if len(mounts) == 0 || mounts[len(mounts)-1].FSType != fsType {
+	if top == nil || top.FSType != fsType {
 		return fmt.Errorf("read-ahead of the kernel: %w on %s", errors.ErrUnsupported, mountpoint)
 	}
-	top := mounts[len(mounts)-1]
 	setting := fmt.Sprintf("/sys/class/bdi/%d:%d/read_ahead_kb", top.Major, top.Minor)
 	if err := os.WriteFile(setting, []byte(readAheadKB), 0); err != nil {
 		return fmt.Errorf("read-ahead of the kernel: %w", err)
 	}
 	return nil
+}
+
+// MountAt returns the topmost mount at a path, as the mount table names it, nil when
+// there is none. It reads the mount table only: a dead mount cannot hold it up.
+func MountAt(path string) (*mountinfo.Info, error) {
+	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) { return m.Mountpoint != path, false })
+	if err != nil {
+		return nil, fmt.Errorf("read the mount table: %w", err)
+	}
+	if len(mounts) == 0 {
+		return nil, nil
+	}
+	return mounts[len(mounts)-1], nil // the last is on top
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"sshfs-bridge/fusefs"
 )
 
 const fusermountHelp = `fusermount: [options] mountpoint
@@ -106,7 +108,7 @@ func (o Options) fusermount(ctx context.Context, a fusermountArgs) error {
 	if err != nil {
 		return fmt.Errorf("bad mount point %s: %w", a.mountpoint, err)
 	}
-	on, err := mountAt(path)
+	on, err := fusefs.MountAt(path)
 	switch {
 	case err != nil:
 		return err

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sshfs-bridge/e2e/testenv"
+	"sshfs-bridge/fusefs"
 )
 
 // machine is one user's machine: directories of its own, and a server.
@@ -41,7 +42,7 @@ func (m *machine) mountpoint() string {
 		m.t.Fatal(err)
 	}
 	m.t.Cleanup(func() {
-		for on, err := mountAt(dir); err == nil && on != nil; on, err = mountAt(dir) {
+		for on, err := fusefs.MountAt(dir); err == nil && on != nil; on, err = fusefs.MountAt(dir) {
 			m.t.Errorf("%s is still mounted", dir)
 			if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
 				m.t.Fatal(err)
@@ -97,7 +98,7 @@ func (m *machine) must(name string, args ...string) {
 func waitMounted(t *testing.T, dir string, want bool) {
 	t.Helper()
 	testenv.Eventually(t, 20*time.Second, fmt.Sprintf("mounted at %s: %v", dir, want), func() bool {
-		on, err := mountAt(dir)
+		on, err := fusefs.MountAt(dir)
 		if err != nil || ours(on) != want {
 			return false
 		}

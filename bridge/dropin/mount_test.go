@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sshfs-bridge/e2e/testenv"
+	"sshfs-bridge/fusefs"
 )
 
 func TestMount_backgroundAndUnmount(t *testing.T) {
@@ -25,7 +26,7 @@ func TestMount_backgroundAndUnmount(t *testing.T) {
 		t.Run(strings.Join(unmount, " "), func(t *testing.T) {
 			dir := m.mountpoint()
 			m.must("sshfs", m.sshd.Remote(""), dir)
-			on, err := mountAt(dir)
+			on, err := fusefs.MountAt(dir)
 			if err != nil || !ours(on) || on.Source != m.sshd.Remote("") {
 				t.Fatalf("mount table: %+v, %v", on, err)
 			}
@@ -38,7 +39,7 @@ func TestMount_backgroundAndUnmount(t *testing.T) {
 				t.Error("nothing is known of the holder")
 			}
 			m.must(unmount[0], append(unmount[1:], dir)...)
-			if on, err := mountAt(dir); err != nil || on != nil {
+			if on, err := fusefs.MountAt(dir); err != nil || on != nil {
 				t.Errorf("still mounted: %+v, %v", on, err)
 			}
 			lazy := strings.ContainsAny(unmount[len(unmount)-1], "zl")
@@ -187,7 +188,7 @@ func TestMount_errors(t *testing.T) {
 					t.Errorf("%d, %q, want %q in the last line", code, out, tt.want)
 				}
 				t.Logf("%v %s", time.Since(start).Round(time.Millisecond), last)
-				if on, err := mountAt(dir); err != nil || on != nil {
+				if on, err := fusefs.MountAt(dir); err != nil || on != nil {
 					t.Errorf("left mounted: %+v, %v", on, err)
 				}
 			})
@@ -220,7 +221,7 @@ func TestMount_options(t *testing.T) {
 
 	dir := m.mountpoint()
 	m.must("sshfs", "-o", "ro,noexec,noatime,fsname=nas,allow_other,default_permissions", m.sshd.Remote(""), dir)
-	on, err := mountAt(dir)
+	on, err := fusefs.MountAt(dir)
 	if err != nil || on == nil {
 		t.Fatal(on, err)
 	}
@@ -354,7 +355,7 @@ func TestMount_interrupted(t *testing.T) {
 		if code := cmd.ProcessState.ExitCode(); code != 1 || strings.Count(string(text), "interrupted") != 1 {
 			t.Errorf("%s: %d, %q", extra, code, text)
 		}
-		if on, err := mountAt(dir); err != nil || on != nil {
+		if on, err := fusefs.MountAt(dir); err != nil || on != nil {
 			t.Errorf("%s: left mounted: %+v, %v", extra, on, err)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"sshfs-bridge/fusefs"
 )
 
 // errNotConnected is what a dead FUSE mount answers.
@@ -20,7 +22,7 @@ func checkMountpoint(p *plan) error {
 		return errMountpoint(p.spec.Mountpoint, err)
 	}
 	p.spec.Mountpoint = path
-	on, err := mountAt(path)
+	on, err := fusefs.MountAt(path)
 	if err != nil {
 		return err
 	}

@@ -15,24 +15,6 @@ import (
 // fsType is how the mount table names our mounts.
 const fsType = mounttree.FSType
 
-// mountAt returns the topmost mount at a path, nil when there is none. It
-// reads the mount table only: a dead mount cannot hold it up.
-func mountAt(path string) (*mountinfo.Info, error) {
-	mounts, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(path))
-	if err != nil {
-		return nil, fmt.Errorf("read the mount table: %w", err)
-	}
-	// SingleEntryFilter stops at the first, and the last is on top.
-	if len(mounts) == 0 {
-		return nil, nil
-	}
-	mounts, err = mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) { return m.Mountpoint != path, false })
-	if err != nil || len(mounts) == 0 {
-		return nil, err
-	}
-	return mounts[len(mounts)-1], nil
-}
-
 // ours says whether a mount is one of ours.
 func ours(m *mountinfo.Info) bool { return m != nil && m.FSType == fsType }
 

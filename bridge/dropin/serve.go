@@ -16,6 +16,7 @@ import (
 
 	"sshfs-bridge/bridge/api"
 	"sshfs-bridge/bridge/worker"
+	"sshfs-bridge/fusefs"
 )
 
 const (
@@ -270,7 +271,7 @@ func unmountNow(path string, lazy bool) error {
 	if lazy {
 		flags |= unix.MNT_DETACH
 	}
-	if m, err := mountAt(path); err == nil && !ours(m) {
+	if m, err := fusefs.MountAt(path); err == nil && !ours(m) {
 		return nil
 	}
 	switch err := unix.Unmount(path, flags); {

@@ -11,6 +11,7 @@ import (
 
 	"sshfs-bridge/bridge/api"
 	"sshfs-bridge/bridge/client"
+	"sshfs-bridge/fusefs"
 )
 
 // noSupervisor is the usual reason to mount alone.
@@ -122,7 +123,7 @@ func (o Options) stay(ctx context.Context, status api.MountStatus) error {
 			defer cancel()
 			return o.client().Unmount(ctx, status.Name, landTimeout)
 		}
-		if m, lookErr := mountAt(status.Mountpoint); lookErr != nil || !ours(m) {
+		if m, lookErr := fusefs.MountAt(status.Mountpoint); lookErr != nil || !ours(m) {
 			return lookErr
 		}
 		if err != nil {

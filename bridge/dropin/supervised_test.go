@@ -16,6 +16,7 @@ import (
 	"sshfs-bridge/bridge/api"
 	"sshfs-bridge/bridge/client"
 	"sshfs-bridge/e2e/testenv"
+	"sshfs-bridge/fusefs"
 )
 
 // supervise runs a supervisor beside the machine's commands, without smbd.
@@ -83,7 +84,7 @@ func TestSupervised_listShowsIt(t *testing.T) {
 				t.Errorf("list: %+v", s)
 			}
 		}
-		if on, err := mountAt(two); err != nil || on == nil || !strings.Contains(on.Options, "noexec") {
+		if on, err := fusefs.MountAt(two); err != nil || on == nil || !strings.Contains(on.Options, "noexec") {
 			t.Errorf("mount table: %+v, %v", on, err)
 		}
 		if err := os.WriteFile(filepath.Join(one, "file"), data, 0o644); err != nil {

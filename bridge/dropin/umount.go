@@ -11,6 +11,8 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
+
+	"sshfs-bridge/fusefs"
 )
 
 // umount(8)'s exit codes.
@@ -113,7 +115,7 @@ func without(args, operands, rest []string) []string {
 // mount table shows as its source.
 func findOurs(operand string) (path string, on *mountinfo.Info) {
 	if path, err := resolve(operand); err == nil {
-		if on, err := mountAt(path); err == nil && ours(on) {
+		if on, err := fusefs.MountAt(path); err == nil && ours(on) {
 			return path, on
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sshfs-bridge/bridge/api"
+	"sshfs-bridge/fusefs"
 )
 
 // unmountOurs ends one of our mounts at path and waits until what was written
@@ -62,7 +63,7 @@ func (o Options) supervisedMount(ctx context.Context, on *mountinfo.Info) *api.M
 		return nil
 	}
 	for _, m := range mounts {
-		at, err := mountAt(m.Mountpoint)
+		at, err := fusefs.MountAt(m.Mountpoint)
 		if err == nil && ours(at) && at.Major == on.Major && at.Minor == on.Minor {
 			return &m
 		}
