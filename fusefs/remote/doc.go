@@ -68,7 +68,9 @@
 // it had received of it may be carried out later, until its own TCP gives up. These
 // are writes that are sent again to the same offsets with the same bytes, so the
 // file is right unless it was written again in between at the same place by
-// a later write of ours: then the old bytes can come back. A server that ends
+// a later write of ours: then the old bytes can come back. A change of the size (ftruncate,
+// an open that empties the file) that is carried out so late cuts off what was written
+// behind it since. A server that ends
 // dead sessions soon (ClientAliveInterval) makes that window small; nothing a
 // client can do closes it. An acknowledged write that was not synced can be lost
 // with the server's machine; that is what Sync is for.

@@ -61,7 +61,7 @@ func linkDown(cause error) error { return &linkError{cause} }
 
 // isLost says that err means the end of an SFTP session rather than an answer.
 func isLost(err error) bool {
-	return errors.Is(err, sftp.ErrConnectionLost) || errors.Is(err, sftp.ErrClosed)
+	return errors.Is(err, sftp.ErrConnectionLost)
 }
 
 // isStatus says that err is the server's own answer.

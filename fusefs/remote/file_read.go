@@ -26,8 +26,7 @@ type piece struct {
 // ReadAt reads len(buf) bytes at off, and fewer only with io.EOF. What this Remote
 // has written there and the server has not yet acknowledged is waited for. It
 // goes on over a lost connection; it fails after DataTimeout without progress
-// (ErrTimeout, ErrLinkDown), and with ErrChanged. An error may come with bytes
-// that are good. It is safe to call many at a time: that is what fills a link.
+// (ErrTimeout, ErrLinkDown), and with ErrChanged. It is safe to call many at a time: that is what fills a link.
 // buf must not be used after ReadAt has given up (an ended ctx) until it returns.
 func (f *File) ReadAt(ctx context.Context, buf []byte, off int64) (int, error) {
 	if off < 0 {
@@ -75,7 +74,6 @@ func (f *File) ReadAt(ctx context.Context, buf []byte, off int64) (int, error) {
 		eof, err := f.finishRead(ctx, p)
 		if err != nil {
 			failed = err
-			rest = buf[p.off-off:]
 		} else if eof >= 0 {
 			end = eof
 		}

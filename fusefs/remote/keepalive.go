@@ -100,13 +100,7 @@ func (l *link) monitor() {
 // expire ends requests without progress, and channels that say nothing at all.
 func (l *link) expire(now time.Time) {
 	patience := l.r.o.DataTimeout
-	l.mu.Lock()
-	var all []*channel
-	for _, c := range l.conns {
-		all = append(all, c.channels...)
-	}
-	l.mu.Unlock()
-	for _, ch := range all {
+	for _, ch := range l.all() {
 		dead := ch.requests.expire(now, moment(ch.heard.Load()), patience)
 		// Operations on paths, and those that open files, have deadlines of their own:
 		// what shows that they are stuck is that nothing was heard since one ended.

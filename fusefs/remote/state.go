@@ -196,10 +196,7 @@ func (r *Remote) linkLost(l *link, err error) {
 		r.pauses.reset()
 	}
 	r.shy.Store(!stable)
-	if r.closed && r.objects.count() == 0 {
-		return
-	}
-	if r.o.OnDemand && r.objects.count() == 0 {
+	if (r.closed || r.o.OnDemand) && r.objects.count() == 0 {
 		r.setStateLocked(StateIdle, err)
 		return
 	}

@@ -16,7 +16,6 @@ type Counters struct {
 	Abandoned    int               // abandoned calls whose reply is still to come
 	Waits        uint64            // Waits that had to block
 	WaitTime     time.Duration     // sum of the time spent in them
-	LastReply    time.Time         // when the last bytes came from the server
 }
 
 type counters struct {
@@ -27,7 +26,6 @@ type counters struct {
 	wireOut      atomic.Uint64
 	waits        atomic.Uint64
 	waitNanos    atomic.Int64
-	lastReply    atomic.Int64 // Unix nanoseconds
 }
 
 // Counters gives the session's traffic so far. It does not block; the values
@@ -41,7 +39,6 @@ func (c *Client) Counters() Counters {
 		WireOut:      c.count.wireOut.Load(),
 		Waits:        c.count.waits.Load(),
 		WaitTime:     time.Duration(c.count.waitNanos.Load()),
-		LastReply:    time.Unix(0, c.count.lastReply.Load()),
 	}
 	for k := range kindCount {
 		if n := c.count.requests[k].Load(); n > 0 {

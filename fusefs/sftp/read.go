@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 )
 
 // readBuffer is what is read from the stream at once.
@@ -36,19 +35,12 @@ func (r *reader) fill() error {
 		r.lo, r.hi = 0, 0
 	}
 	n, err := r.c.conn.Read(r.buf[r.hi:])
-	r.got(n)
+	r.c.count.wireIn.Add(uint64(max(n, 0)))
 	r.hi += max(n, 0)
 	if n > 0 {
 		return nil // an error comes again
 	}
 	return err
-}
-
-func (r *reader) got(n int) {
-	if n > 0 {
-		r.c.count.wireIn.Add(uint64(n))
-		r.c.count.lastReply.Store(time.Now().UnixNano())
-	}
 }
 
 // peek gives the next n bytes, n <= len(buf), without using them.
@@ -125,7 +117,7 @@ func (r *reader) payload(n int) ([]byte, error) {
 	r.lo += k
 	for k < n {
 		m, err := r.c.conn.Read(p[k:])
-		r.got(m)
+		r.c.count.wireIn.Add(uint64(max(m, 0)))
 		k += max(m, 0)
 		if err != nil && k < n {
 			return nil, truncated(err)

@@ -86,15 +86,10 @@ func decodeNamesReply(d *decoder) ([]Name, error) {
 	return names, nil
 }
 
-// StartOpenDir opens a directory for ReadDirPacket. When the call is abandoned,
+// StartOpenDir opens a directory for StartReadDirPacket. When the call is abandoned,
 // the handle is closed again.
 func (c *Client) StartOpenDir(path string) *Call[Handle] {
 	return startPath(c, kindOpenDir, path, nil, decodeHandle)
-}
-
-// OpenDir is StartOpenDir and Wait.
-func (c *Client) OpenDir(ctx context.Context, path string) (Handle, error) {
-	return c.StartOpenDir(path).Wait(ctx)
 }
 
 // StartReadDirPacket asks for the next names of an open directory, as many as the
@@ -104,38 +99,15 @@ func (c *Client) StartReadDirPacket(h Handle) *Call[[]Name] {
 	return start(c, kindReadDir, "", c.newFrame(kindReadDir).str(string(h)), decodeNamesReply)
 }
 
-// ReadDirPacket is StartReadDirPacket and Wait.
-func (c *Client) ReadDirPacket(ctx context.Context, h Handle) ([]Name, error) {
-	return c.StartReadDirPacket(h).Wait(ctx)
-}
-
 // ReadDir lists a directory, without "." and "..", in the server's order. It waits
 // for two or three round trips up to 10,000 entries, as OpenSSH packs them: one for
 // OPENDIR, and one or two for READDIRs that are in flight together; CLOSE is not
 // waited for.
 func (c *Client) ReadDir(ctx context.Context, path string) ([]Name, error) {
-	var all []Name
-	err := c.ReadDirFunc(ctx, path, func(names []Name) error {
-		if all == nil {
-			all = names
-		} else {
-			all = append(all, names...)
-		}
-		return nil
-	})
+	began := time.Now()
+	h, err := c.StartOpenDir(path).Wait(ctx)
 	if err != nil {
 		return nil, err
-	}
-	return all, nil
-}
-
-// ReadDirFunc is ReadDir that gives each reply's names to f as they come. An error
-// of f ends the listing and is returned.
-func (c *Client) ReadDirFunc(ctx context.Context, path string, f func([]Name) error) error {
-	began := time.Now()
-	h, err := c.OpenDir(ctx, path)
-	if err != nil {
-		return err
 	}
 	roundTrip := time.Since(began)
 	var flight []*Call[[]Name]
@@ -145,6 +117,7 @@ func (c *Client) ReadDirFunc(ctx context.Context, path string, f func([]Name) er
 		}
 		c.StartCloseHandle(h).Abandon()
 	}()
+	var all []Name
 	size, empty := 0, 0
 	for replies := 0; ; replies++ {
 		for window := readDirWindow(replies, len(flight), roundTrip); len(flight) < window; {
@@ -154,10 +127,10 @@ func (c *Client) ReadDirFunc(ctx context.Context, path string, f func([]Name) er
 		flight[0] = nil
 		flight = flight[1:]
 		if errors.Is(err, io.EOF) && !errors.Is(err, ErrConnectionLost) { // a session may have ended with EOF
-			return nil
+			return all, nil
 		}
 		if err != nil {
-			return withPath(err, path)
+			return nil, withPath(err, path)
 		}
 		for i := range names {
 			size += nameSize + len(names[i].Name)
@@ -166,10 +139,12 @@ func (c *Client) ReadDirFunc(ctx context.Context, path string, f func([]Name) er
 			empty = 0
 		}
 		if size > maxListing || empty > maxEmpty {
-			return &CallError{Op: kindReadDir.String(), Path: path, Sent: true, Err: ErrTooManyEntries}
+			return nil, &CallError{Op: kindReadDir.String(), Path: path, Sent: true, Err: ErrTooManyEntries}
 		}
-		if err := f(names); err != nil {
-			return err
+		if all == nil {
+			all = names
+		} else {
+			all = append(all, names...)
 		}
 	}
 }

@@ -168,8 +168,7 @@ func (c *Client) Link(ctx context.Context, oldpath, newpath string) error {
 // StartSymlink makes linkpath a symbolic link that says target. The arguments go
 // onto the wire in the order that OpenSSH has made the custom, not the draft's.
 func (c *Client) StartSymlink(target, linkpath string) *Call[none] {
-	call := startTwoPaths(c, kindSymlink, target, linkpath)
-	return call
+	return startTwoPaths(c, kindSymlink, target, linkpath)
 }
 
 // Symlink is StartSymlink and Wait.
