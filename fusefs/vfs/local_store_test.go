@@ -3,6 +3,8 @@ package vfs
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -239,4 +241,35 @@ func TestLocalFilesAreNoServerFiles(t *testing.T) {
 	g.must(g.Flush(g.ctx, out.FH))
 	g.Release(out.FH)
 	g.wantServer("a", "copy")
+}
+
+// What is written before it is known where it belongs is read meanwhile, and is on the
+// server when two who have it open have both left that to the other.
+func TestUndecidedFileIsRead(t *testing.T) {
+	g := newLocalRig(t, "", Options{}, testenv.CountOptions{})
+	n, one, err := g.Create(g.ctx, g.root, "._x", syscall.O_RDWR, 0o644)
+	g.must(err)
+	two, err := g.Open(g.ctx, n.Ino, syscall.O_RDWR)
+	g.must(err)
+	g.must(g.Write(g.ctx, one.FH, []byte("\x00\x05"), 0, 0))
+	size := uint64(5)
+	_, _, err = g.SetAttrs(g.ctx, n.Ino, SetAttr{Size: &size, FH: one.FH})
+	g.must(err)
+	const want = "\x00\x05\x00\x00\x00"
+	if got := string(g.readAll(two.FH, 100)); got != want {
+		t.Errorf("read %q", got)
+	}
+	if got := g.part(two.FH, 1, 3); got != want[1:4] {
+		t.Errorf("read in part %q", got)
+	}
+	for _, o := range []Opened{one, two} {
+		g.must(g.Flush(g.ctx, o.FH))
+	}
+	g.wantServer()
+	g.Release(one.FH)
+	g.Release(two.FH)
+	testenv.Eventually(t, 10*time.Second, "the file is on the server", func() bool {
+		b, err := os.ReadFile(filepath.Join(g.dir, "._x"))
+		return err == nil && string(b) == want
+	})
 }

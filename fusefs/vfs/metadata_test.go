@@ -129,3 +129,34 @@ func TestAttributesFollowToTheServer(t *testing.T) {
 	}
 	g.absent(g.root, ".DS_Store")
 }
+
+// An attribute that is removed is gone, and one that is not there is not removed.
+func TestRemovedAttribute(t *testing.T) {
+	g := newRig(t, Options{NoBackgroundCheck: true}, testenv.CountOptions{})
+	g.file("f", "content")
+	f := g.lookup(g.root, "f")
+	g.must(g.SetXattr(f, "user.tag", []byte("red"), 0))
+	g.must(g.SetXattr(f, "user.other", nil, 0))
+	g.must(g.RemoveXattr(f, "user.tag"))
+	g.wantTags("f", "user.other")
+	if err := g.RemoveXattr(f, "user.tag"); err != syscall.ENODATA {
+		t.Errorf("again: %v", err)
+	}
+}
+
+// What is made is shown at once as the server has it, also in a directory that hands its
+// group on.
+func TestMadeInASetgidDirectory(t *testing.T) {
+	g := newRig(t, Options{NoBackgroundCheck: true}, testenv.CountOptions{})
+	g.must(os.Mkdir(filepath.Join(g.dir, "d"), 0o755))
+	g.must(os.Chmod(filepath.Join(g.dir, "d"), 0o755|os.ModeSetgid))
+	d := g.lookup(g.root, "d")
+	made, err := g.Mkdir(g.ctx, d, "sub", 0o755)
+	g.must(err)
+	g.Refresh()
+	a, _, err := g.GetAttr(g.ctx, made.Ino)
+	g.must(err)
+	if made.Attr.Mode != a.Mode || a.Mode&syscall.S_ISGID == 0 {
+		t.Errorf("shown as %o, and is %o", made.Attr.Mode, a.Mode)
+	}
+}

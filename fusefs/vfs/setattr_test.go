@@ -121,3 +121,20 @@ func TestAttributesOfAnUnlinkedFile(t *testing.T) {
 		})
 	}
 }
+
+// A file that is opened for reading, and emptied by that, is empty when the open returns.
+func TestEmptiedByAReader(t *testing.T) {
+	g := newRig(t, Options{NoBackgroundCheck: true}, testenv.CountOptions{})
+	g.file("f", "content")
+	f := g.lookup(g.root, "f")
+	g.read(f)
+	o, err := g.Open(g.ctx, f, syscall.O_RDONLY|syscall.O_TRUNC)
+	g.must(err)
+	defer g.Release(o.FH)
+	if got := g.onServer("f"); got != "" || o.KeepCache {
+		t.Errorf("the server has %q, pages are kept: %v", got, o.KeepCache)
+	}
+	if got := g.readAll(o.FH, 7); len(got) > 0 {
+		t.Errorf("read %q", got)
+	}
+}
