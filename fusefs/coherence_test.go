@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sshfs-bridge/e2e/testenv"
 	"sshfs-bridge/fusefs/vfs"
 )
 
@@ -142,6 +143,70 @@ func TestTwoMounts(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// A directory in use is looked at again in the background, and the kernel is made to
+// forget what it knew: programs see what others changed before it is too old to be shown.
+func TestKernelForgetsWhatChanged(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	old := time.Now().Add(-time.Hour)
+	put := func(name, content string, at time.Time) {
+		t.Helper()
+		must(t, os.WriteFile(dir+"/"+name, []byte(content), 0o644))
+		must(t, os.Chtimes(dir+"/"+name, at, at))
+	}
+	put("attr", "first", old)
+	put("gone", "first", old)
+	put("data", "first", old)
+	o := fixed(vfs.CacheDefault)
+	o.AttrTTL = 12 * time.Second
+	m := mountDir(t, serveSpec{Dir: dir, Options: o})
+	known := time.Now()
+	_, err := os.ReadDir(m.mnt)
+	must(t, err)
+	held, err := os.Open(m.path("data"))
+	must(t, err)
+	defer held.Close()
+	looks := map[string]func() bool{
+		"the size of a file":  func() bool { st, err := os.Stat(m.path("attr")); return err == nil && st.Size() == 14 },
+		"a new name":          func() bool { _, err := os.Stat(m.path("new")); return err == nil },
+		"a name that is gone": func() bool { _, err := os.Stat(m.path("gone")); return errors.Is(err, syscall.ENOENT) },
+		"the data of an open file": func() bool {
+			// Whether it is still the file of that name is found out by a look at it.
+			_, err := os.Stat(m.path("data"))
+			must(t, err)
+			b := make([]byte, 5)
+			_, err = held.ReadAt(b, 0)
+			return err == nil && string(b) == "later"
+		},
+	}
+	for what, seen := range looks {
+		if seen() {
+			t.Errorf("%s is seen before it changed", what)
+		}
+	}
+	put("attr", "second, longer", old.Add(time.Minute))
+	put("new", "new", old)
+	must(t, os.Remove(dir+"/gone"))
+	put("data", "later", old.Add(time.Minute))
+	for what, seen := range looks {
+		if seen() {
+			t.Errorf("%s is seen at once: the server is asked each time", what)
+		}
+	}
+	testenv.Poll(time.Until(known.Add(o.AttrTTL)), func() bool {
+		for what, seen := range looks {
+			if seen() {
+				t.Logf("%s was seen after %v", what, time.Since(known))
+				delete(looks, what)
+			}
+		}
+		return len(looks) == 0
+	})
+	for what := range looks {
+		t.Errorf("%s was not seen before all of it was asked for again", what)
 	}
 }
 

@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"bytes"
 	"context"
 	"strings"
 	"sync"
@@ -71,6 +72,37 @@ func TestRead_isNotEndedByAnotherHandlesRelease(t *testing.T) {
 		synctest.Wait()
 		if n := watched.cut.Load(); n > 0 {
 			t.Errorf("a file was closed under %d reads", n)
+		}
+	})
+}
+
+// Two programs that read one file at the same time have its bytes fetched once, and read
+// ahead as one reader has.
+func TestTwoReadersOfOneFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 16 << 20
+		g := newRig(t, Options{}, testenv.CountOptions{Delay: testDelay, Settle: -1})
+		want := g.large("f", size)
+		f := g.lookup(g.root, "f")
+		r := g.srv.Rounds(func() {
+			var group sync.WaitGroup
+			for range 2 {
+				group.Go(func() {
+					o, err := g.Open(g.ctx, f, syscall.O_RDONLY)
+					g.must(err)
+					defer g.Release(o.FH)
+					if !bytes.Equal(g.readAll(o.FH, size), want) {
+						t.Error("other bytes were read")
+					}
+				})
+			}
+			group.Wait()
+		})
+		if r.BytesRead != size {
+			t.Errorf("%d bytes came, of a file of %d", r.BytesRead, size)
+		}
+		if s := g.Stats(); s.WastedBytes > 0 {
+			t.Errorf("%d bytes were fetched for nothing", s.WastedBytes)
 		}
 	})
 }
