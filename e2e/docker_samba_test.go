@@ -33,7 +33,9 @@ func TestDockerSamba(t *testing.T) {
 	}
 	self, err := os.Executable()
 	check(t, err)
-	out, err := commandTry(t, 5*time.Minute, "docker", "run", "--rm", "--init", "--privileged", "--name", tester,
+	a := newAppliance(t, tester) // one that was left of a run that was killed is in the way
+	// Two minutes, where nothing else runs.
+	out, err := commandTry(t, 10*time.Minute, "docker", "run", "--rm", "--init", "--privileged", "--name", a.name,
 		"-v", self+":/e2e.test:ro", "-v", filepath.Dir(binary)+":/program:ro",
 		"-e", "BRIDGE_TEST_BINARY=/program/sshfs-bridge", "-e", "BRIDGE_TEST_REQUIRE=fuse,sshd,smbd,smbclient,smbtorture", "-e", "container=",
 		"--workdir", "/tmp", "--entrypoint", "/e2e.test", tester, "-test.v", "-test.run", "^("+sambaTests+")$")
