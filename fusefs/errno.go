@@ -34,9 +34,9 @@ var errnos = []struct {
 	{fs.ErrNotExist, syscall.ENOENT},
 	{fs.ErrPermission, syscall.EACCES},
 	{fs.ErrExist, syscall.EEXIST},
-	{vfs.ErrNoSpace, syscall.ENOSPC},
-	{vfs.ErrQuota, syscall.EDQUOT},
-	{vfs.ErrInvalid, syscall.EINVAL},
+	{syscall.ENOSPC, syscall.ENOSPC},
+	{syscall.EDQUOT, syscall.EDQUOT},
+	{syscall.EINVAL, syscall.EINVAL},
 	{errors.ErrUnsupported, syscall.EOPNOTSUPP},
 	{io.ErrUnexpectedEOF, syscall.EIO},
 }
@@ -72,7 +72,7 @@ func (s *Server) status(op string, ino uint64, err error) fuse.Status {
 	if err == nil {
 		return fuse.OK
 	}
-	e, known := errno(vfs.Explain(err))
+	e, known := errno(err)
 	if !known {
 		s.log.Warn("operation failed", "op", op, "ino", ino, "err", err)
 	}

@@ -11,7 +11,6 @@ import (
 
 	"sshfs-bridge/fusefs/remote"
 	"sshfs-bridge/fusefs/sftp"
-	"sshfs-bridge/fusefs/vfs"
 )
 
 // What a program sees of each error, and that a lost link never looks like a
@@ -53,7 +52,7 @@ func TestErrno(t *testing.T) {
 		{fmt.Errorf("%w: %w", fs.ErrNotExist, sftp.ErrConnectionLost), syscall.EIO},
 		{fmt.Errorf("%w: %w", remote.ErrTimeout, syscall.EACCES), syscall.ETIMEDOUT},
 	} {
-		if got, _ := errno(vfs.Explain(c.err)); got != c.want {
+		if got, _ := errno(c.err); got != c.want {
 			t.Errorf("%v: got %v, want %v", c.err, got, c.want)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 var (
@@ -74,7 +75,8 @@ func (e *StatusError) Error() string {
 	return b.String()
 }
 
-// Is maps the code to the sentinels of io/fs and errors.
+// Is maps the code to the sentinels of io/fs and errors, and to an errno where they have
+// none.
 func (e *StatusError) Is(target error) bool {
 	switch target {
 	case fs.ErrNotExist:
@@ -85,6 +87,12 @@ func (e *StatusError) Is(target error) bool {
 		return e.Code == StatusFileExists
 	case errors.ErrUnsupported:
 		return e.Code == StatusUnsupported
+	case syscall.ENOSPC:
+		return e.Code == StatusNoSpace
+	case syscall.EDQUOT:
+		return e.Code == StatusQuotaExceeded
+	case syscall.EINVAL:
+		return e.Code == StatusBadMessage
 	}
 	return false
 }

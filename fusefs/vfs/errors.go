@@ -56,33 +56,5 @@ func (f *FS) whyCreate(ctx context.Context, path string, err error) error {
 // errBadAttrs is the error for attributes that no file can have.
 var errBadAttrs = errors.New("the server's attributes are out of range")
 
-// What the table of errnos needs to know of the protocol's own errors; test for
-// them with errors.Is.
-var (
-	// ErrConnectionLost is sftp.ErrConnectionLost.
-	ErrConnectionLost = sftp.ErrConnectionLost
-	// ErrNoSpace, ErrQuota and ErrInvalid are the server's refusals for which
-	// the standard library has no sentinel.
-	ErrNoSpace error = statusCode(sftp.StatusNoSpace)
-	ErrQuota   error = statusCode(sftp.StatusQuotaExceeded)
-	ErrInvalid error = statusCode(sftp.StatusBadMessage)
-)
-
-// statusCode compares equal, by errors.Is, to nothing but itself: explain turns
-// the server's refusals into it.
-type statusCode uint32
-
-func (c statusCode) Error() string { return (&sftp.StatusError{Code: uint32(c)}).Error() }
-
-// Explain adds to an error what sentinel the server's code stands for.
-func Explain(err error) error {
-	var s *sftp.StatusError
-	if !errors.As(err, &s) {
-		return err
-	}
-	switch s.Code {
-	case sftp.StatusNoSpace, sftp.StatusQuotaExceeded, sftp.StatusBadMessage:
-		return errors.Join(err, statusCode(s.Code))
-	}
-	return err
-}
+// ErrConnectionLost is sftp.ErrConnectionLost, for the table of errnos.
+var ErrConnectionLost = sftp.ErrConnectionLost
