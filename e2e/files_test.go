@@ -63,6 +63,26 @@ func mountFiles(t *testing.T, options string) fileMount {
 	return m
 }
 
+// fileMounts are the mounts that programs are tried on, each with a name: of sshfs, in
+// every cache mode, and one that smbd shares.
+var fileMounts = map[string]func(t *testing.T) fileMount{
+	"default": func(t *testing.T) fileMount { return mountFiles(t, "reconnect") },
+	"strict":  func(t *testing.T) fileMount { return mountFiles(t, "dir_cache=no") },
+	"off":     func(t *testing.T) fileMount { return mountFiles(t, "direct_io") },
+	"share":   mountShare,
+}
+
+// mountShare mounts as a share is mounted.
+func mountShare(t *testing.T) fileMount {
+	t.Helper()
+	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
+	b := startBridge(t, bridgeOptions{SSHDir: sshd.SSHDir})
+	if _, stderr, code := b.run("mount", sshd.Remote(sshd.HomeSeen), "files"); code != 0 {
+		t.Fatal(stderr)
+	}
+	return fileMount{dir: filepath.Join(b.RunDir, "mnt", "files"), server: sshd.Home}
+}
+
 // sh runs a shell script in dir.
 func sh(t *testing.T, dir, script string) string {
 	t.Helper()
@@ -132,10 +152,10 @@ fsync=4
 // has: sequential and random, buffered, direct and mapped, several jobs at once.
 func TestFio(t *testing.T) {
 	testenv.Require(t, "fio")
-	for _, options := range []string{"reconnect", "cache=no"} {
-		t.Run(options, func(t *testing.T) {
+	for name, mount := range fileMounts {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := mountFiles(t, options)
+			m := mount(t)
 			seed := time.Now().UnixNano() & 0xffffffff
 			t.Logf("seed %d", seed)
 			jobs := filepath.Join(t.TempDir(), "jobs")
@@ -157,7 +177,20 @@ func TestFio(t *testing.T) {
 // git finds everything in order that it does on the mount, in a repository with a
 // history: this one.
 func TestGit(t *testing.T) {
-	m := mountFiles(t, "reconnect")
+	for name, mount := range fileMounts {
+		if name == "off" {
+			continue // as strict, but for what stays in memory of a closed file
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			gitWorks(t, mount(t))
+		})
+	}
+}
+
+// gitWorks has git make, change and clean up a repository on a mount.
+func gitWorks(t *testing.T, m fileMount) {
+	t.Helper()
 	source, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
