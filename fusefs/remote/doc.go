@@ -73,7 +73,9 @@
 // behind it since. A server that ends
 // dead sessions soon (ClientAliveInterval) makes that window small; nothing a
 // client can do closes it. An acknowledged write that was not synced can be lost
-// with the server's machine; that is what Sync is for.
+// with the server's machine; that is what Sync is for. Whether that machine was started
+// anew between a write and its Sync cannot be seen, if the connection was lost and the
+// file has the size that it should have.
 //
 // # Memory
 //
