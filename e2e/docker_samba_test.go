@@ -11,7 +11,7 @@ import (
 
 // sambaTests are the tests of shares that run with the image's Samba, too: those
 // whose outcome another release of smbd could change.
-const sambaTests = "TestThroughSMBD|TestSambaCosts|TestClientsOfAShare|TestChangesReachClients|TestSharesWithAPassword|TestSharesComeAndGo|TestOpenOverSleep|TestFruitSuite"
+const sambaTests = "TestThroughSMBD|TestSambaCosts|TestClientsOfAShare|TestChangesReachClients|TestSharesWithAPassword|TestSharesWithAPassword_onTheWire|TestSharesComeAndGo|TestOpenOverSleep|TestFruitSuite"
 
 // testerDockerfile adds to the image what the tests bring from this machine's Debian
 // elsewhere.
