@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"sshfs-bridge/fusefs/vfs"
 )
 
@@ -104,7 +106,7 @@ func runModel(steps []modelStep, mount, local, server string) string {
 			return fmt.Sprintf("step %d, %s: the mount gives %.80q, a local directory %.80q", i, step.what, ra, rb)
 		}
 		if i%100 == 99 {
-			if what := sameTree(mount, local, "the mount"); what != "" {
+			if what := sameTree(mount, local, "the mount", true); what != "" {
 				return fmt.Sprintf("after step %d: %s", i, what)
 			}
 		}
@@ -112,10 +114,10 @@ func runModel(steps []modelStep, mount, local, server string) string {
 	if ea, eb := a.close(), b.close(); errnoName(ea) != errnoName(eb) {
 		return fmt.Sprintf("close: the mount says %v, a local directory %v", ea, eb)
 	}
-	if what := sameTree(mount, local, "the mount"); what != "" {
+	if what := sameTree(mount, local, "the mount", true); what != "" {
 		return what
 	}
-	return sameTree(server, local, "the server")
+	return sameTree(server, local, "the server", false)
 }
 
 func (s *side) close() error {
@@ -215,13 +217,14 @@ func statText(path string) (string, error) {
 	return fmt.Sprint(st.Mode(), st.Size()), nil
 }
 
-// sameTree tells the first difference between a tree and the local one.
-func sameTree(root, local, what string) string {
-	got, err := treeOf(root)
+// sameTree tells the first difference between a tree and the local one, also in extended
+// attributes with xattrs.
+func sameTree(root, local, what string, xattrs bool) string {
+	got, err := treeOf(root, xattrs)
 	if err != nil {
 		return fmt.Sprintf("%s: %v", what, err)
 	}
-	want, err := treeOf(local)
+	want, err := treeOf(local, xattrs)
 	if err != nil {
 		return err.Error()
 	}
@@ -229,7 +232,7 @@ func sameTree(root, local, what string) string {
 		if g, ok := got[name]; !ok {
 			return fmt.Sprintf("%s lacks %q", what, name)
 		} else if !bytes.Equal(g, w) {
-			return fmt.Sprintf("%s has another %q (%d bytes, want %d)", what, name, len(g), len(w))
+			return fmt.Sprintf("%s has another %q (%d bytes, want %d): ...%q, want ...%q", what, name, len(g), len(w), g[max(0, len(g)-50):], w[max(0, len(w)-50):])
 		}
 	}
 	for name := range got {
@@ -240,7 +243,12 @@ func sameTree(root, local, what string) string {
 	return ""
 }
 
-func treeOf(root string) (map[string][]byte, error) {
+// modelNow is later than all times that files are given, and earlier than when they are
+// made.
+var modelNow = time.Unix(1_600_000_000, 0)
+
+// treeOf gives the content of each file, with its mode and, where it was set, its time.
+func treeOf(root string, xattrs bool) (map[string][]byte, error) {
 	tree := map[string][]byte{}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -250,16 +258,29 @@ func treeOf(root string) (map[string][]byte, error) {
 		if err != nil {
 			return err
 		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		when := "of now"
+		if info.ModTime().Before(modelNow) {
+			when = info.ModTime().String()
+		}
 		switch {
 		case d.IsDir():
-			tree[rel] = []byte("dir")
+			tree[rel] = fmt.Append(nil, info.Mode())
 		case d.Type()&fs.ModeSymlink != 0:
 			target, err := os.Readlink(path)
 			tree[rel] = []byte("link " + target)
 			return err
 		default:
 			b, err := os.ReadFile(path)
-			tree[rel] = b
+			tree[rel] = fmt.Append(b, "\n", info.Mode(), " ", when)
+			if value := make([]byte, 1000); xattrs {
+				if n, err := unix.Getxattr(path, modelXattr, value); err == nil {
+					tree[rel] = append(tree[rel], value[:n]...)
+				}
+			}
 			return err
 		}
 		return nil

@@ -48,7 +48,7 @@ func (g *modelGen) bytes() []byte {
 
 func (g *modelGen) step() modelStep {
 	p, q := g.path(), g.path()
-	switch g.rnd.IntN(22) {
+	switch g.rnd.IntN(29) {
 	case 0:
 		return modelStep{"mkdir " + p, func(s *side) (string, error) { return "", os.Mkdir(s.at(p), 0o755) }}
 	case 1, 2:
@@ -107,7 +107,7 @@ func (g *modelGen) step() modelStep {
 			return "", os.Symlink("target-"+filepath.Base(p), s.at(q))
 		}}
 	case 14, 15:
-		flags := []int{0, 0, os.O_TRUNC, os.O_EXCL}[g.rnd.IntN(4)]
+		flags := []int{0, 0, os.O_TRUNC, os.O_EXCL, os.O_APPEND}[g.rnd.IntN(5)]
 		return modelStep{fmt.Sprintf("open %s with %#x", p, flags), func(s *side) (string, error) {
 			f, err := os.OpenFile(s.at(p), os.O_RDWR|os.O_CREATE|flags, 0o644)
 			if err == nil {
@@ -132,10 +132,65 @@ func (g *modelGen) step() modelStep {
 			return g.step()
 		}
 		return modelStep{"close all", func(s *side) (string, error) { return "", s.close() }}
+	case 18, 19, 20, 21:
+		return g.rarer(p, q)
 	default:
 		return g.onOpen()
 	}
 }
+
+// rarer does what fewer programs do.
+func (g *modelGen) rarer(p, q string) modelStep {
+	switch g.rnd.IntN(5) {
+	case 0:
+		return modelStep{"rename " + p + " to " + q + ", not replacing", func(s *side) (string, error) {
+			return "", unix.Renameat2(unix.AT_FDCWD, s.at(p), unix.AT_FDCWD, s.at(q), unix.RENAME_NOREPLACE)
+		}}
+	case 1:
+		// SFTP does not tell that two names are one file: nobody uses both.
+		return modelStep{"close all, link " + p + " to " + q + " and remove it", func(s *side) (string, error) {
+			if err := s.close(); err != nil {
+				return "", err
+			}
+			if st, err := os.Lstat(s.at(p)); err == nil && !st.Mode().IsRegular() {
+				return "", nil
+			}
+			_ = unix.Removexattr(s.at(p), modelXattr) // it is the name's here
+			if err := os.Link(s.at(p), s.at(q)); err != nil {
+				return "", err
+			}
+			return "", os.Remove(s.at(p))
+		}}
+	case 2:
+		value := g.bytes()
+		value = value[:min(len(value), 1000)]
+		return modelStep{"set an attribute of " + p, func(s *side) (string, error) {
+			return "", unix.Setxattr(s.at(p), modelXattr, value, 0)
+		}}
+	case 3:
+		return modelStep{"get an attribute of " + p, func(s *side) (string, error) {
+			value := make([]byte, 1000)
+			n, err := unix.Getxattr(s.at(p), modelXattr, value)
+			return string(value[:max(n, 0)]), err
+		}}
+	default:
+		return modelStep{"rmdir of the open directory " + p, func(s *side) (string, error) {
+			d, err := os.Open(s.at(p))
+			if err != nil {
+				return "", err
+			}
+			defer d.Close()
+			if err := syscall.Rmdir(s.at(p)); err != nil {
+				return "", err
+			}
+			entries, listed := d.ReadDir(-1)
+			_, made := unix.Openat(int(d.Fd()), "x", unix.O_CREAT|unix.O_WRONLY, 0o644)
+			return fmt.Sprint(entries, errnoName(listed), errnoName(made)), nil
+		}}
+	}
+}
+
+const modelXattr = "user.model"
 
 func (s *side) at(p string) string { return filepath.Join(s.root, p) }
 
@@ -150,12 +205,13 @@ func (g *modelGen) onOpen() modelStep {
 			return do(s, s.open[pick%len(s.open)])
 		}}
 	}
-	switch g.rnd.IntN(7) {
+	switch g.rnd.IntN(8) {
 	case 0, 1:
 		data := g.bytes()
 		return step(fmt.Sprintf("write %d at %d", len(data), off), func(_ *side, f *os.File) (string, error) {
-			_, err := f.WriteAt(data, off)
-			return "", err
+			// With O_APPEND it goes to the end, as Linux has it.
+			n, err := unix.Pwrite(int(f.Fd()), data, off)
+			return fmt.Sprint(n), err
 		})
 	case 2:
 		return step(fmt.Sprintf("read at %d", off), func(_ *side, f *os.File) (string, error) {
@@ -194,6 +250,8 @@ func (g *modelGen) onOpen() modelStep {
 			}
 			return "", err
 		})
+	case 6:
+		return step("fsync", func(_ *side, f *os.File) (string, error) { return "", f.Sync() })
 	default:
 		return step(fmt.Sprintf("copy a range at %d to file %d", off, pick2), func(s *side, f *os.File) (string, error) {
 			in, out := off, int64(1000)
