@@ -204,6 +204,7 @@ func (f *FS) fetch(h *handle, s *span) {
 		f.spans.remove(s)
 		return
 	}
+	rf, behind := f.behindWrites(h.n, rf)
 	ctx, cancel := context.WithCancel(f.life)
 	f.spans.mu.Lock()
 	s.cancel = cancel
@@ -214,8 +215,28 @@ func (f *FS) fetch(h *handle, s *span) {
 		f.mu.Lock()
 		f.putFile(rf)
 		f.mu.Unlock()
+		if !behind {
+			f.spans.remove(s)
+		}
 		f.finish(s, got, err)
 	})
+}
+
+// behindWrites gives the file through which n is written in place of rf, whose reference
+// it takes, while something is queued there: through another one a read may overtake
+// that. Where the writer cannot read it says so, and what comes is not kept.
+func (f *FS) behindWrites(n *node, rf *readFile) (file *readFile, behind bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	w := n.file.writer
+	switch {
+	case !n.dirty() || w != nil && rf.w == w:
+		return rf, true
+	case w == nil || !w.read:
+		return rf, false
+	}
+	f.putFile(rf)
+	return readWith(n, w), true
 }
 
 // finish completes a span.
