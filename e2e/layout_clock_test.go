@@ -26,8 +26,6 @@ var timeOfDay = map[string]string{
 	"bridge/worker/session.go":     "a deadline that has passed in any case",
 	"cmd/sshfs-bridge/cmd_logs.go": "when it happened, for people",
 	"cmd/sshfs-bridge/cmd_man.go":  "the date of a page",
-	"fusefs/sftp/counters.go":      "when the server was last heard, for people",
-	"fusefs/sftp/read.go":          "when the server was last heard, for people",
 	"fusefs/vfs/local.go":          "a file's times",
 	"fusefs/vfs/node.go":           "a file's times, by the server's clock",
 	"fusefs/vfs/setattr.go":        "a file's times",
