@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -133,7 +134,10 @@ func TestShareOfADeadRemote(t *testing.T) {
 	t.Parallel()
 	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
 	writeFile(t, filepath.Join(sshd.Home, "known"), "x")
-	ownedBy(t, filepath.Join(sshd.Home, "folder"), sshd.User)
+	for _, dir := range []string{"folder", "another", "third"} {
+		ownedBy(t, filepath.Join(sshd.Home, dir), sshd.User)
+	}
+	writeFile(t, filepath.Join(sshd.Home, "large"), strings.Repeat("x", 8<<20))
 	proxy := testenv.NewFaultProxy(t, sshd.Addr)
 	_, port, err := net.SplitHostPort(proxy.Addr())
 	if err != nil {
@@ -147,10 +151,15 @@ func TestShareOfADeadRemote(t *testing.T) {
 	if _, stderr, code := b.run("mount", "--keep-trying", "-p", nobody, sshd.Remote(sshd.HomeSeen), "never"); code != 0 {
 		t.Fatalf("mount --keep-trying: exit %d: %s", code, stderr)
 	}
-	far, never, near := b.share("far"), b.share("never"), b.share("near")
-	if _, err := far.ReadDir(""); err != nil {
-		t.Fatal(err)
-	}
+	never := b.share("never")
+	shares, err := b.dialShares(&smb2.NTLMInitiator{User: "guest"}, "far", "near") // in one session, as a Mac has them
+	check(t, err)
+	far, near := shares[0], shares[1]
+	_, err = far.ReadDir("")
+	check(t, err)
+	open, err := far.Open("large")
+	check(t, err)
+	defer open.Close()
 
 	timed := func(what string, limit time.Duration, do func() error, check func(error) bool) {
 		t.Helper()
@@ -186,7 +195,29 @@ func TestShareOfADeadRemote(t *testing.T) {
 	// the deadline of path operations (5 s), others meanwhile too.
 	proxy.Blackout(true)
 	proxy.HalfOpen()
-	timed("a silent line: what is not known", 6*time.Second /* one for who is scheduled late */, list(far, "folder"), hasLinkStatus)
+	reading := make(chan error, 1)
+	go func() {
+		_, err := open.ReadAt(make([]byte, 1<<20), 7<<20)
+		reading <- err
+	}()
+	timed("a silent line: another share, while an open file is read", quick, list(near, ""), isNil)
+	// smbd does what one Mac asks of names one after the other: whoever asks it for
+	// something of another share waits as well, and no longer, however many ask.
+	const silent = 6 * time.Second // one for who is scheduled late
+	var asking sync.WaitGroup
+	for _, dir := range []string{"folder", "another", "third"} {
+		asking.Go(func() { timed("a silent line: what is not known", silent, list(far, dir), hasLinkStatus) })
+	}
+	asked := make(chan struct{})
+	go func() { asking.Wait(); close(asked) }()
+	for waiting := true; waiting; {
+		timed("a silent line: another share of the same session", silent, list(near, ""), isNil)
+		select {
+		case <-asked:
+			waiting = false
+		default:
+		}
+	}
 	b.eventually(20*time.Second, "the loss is noticed", func() error {
 		if st := b.status("far"); st.State != "degraded" {
 			return fmt.Errorf("state %s", st.State)
@@ -211,6 +242,9 @@ func TestShareOfADeadRemote(t *testing.T) {
 	proxy.Reset()        // attempts that are under way
 	b.ok("login", "far") // now, and not after the pause that has grown meanwhile
 	b.eventually(90*time.Second, "the remote is back", func() error { return list(far, "folder")() })
+	if err := <-reading; err != nil && !hasLinkStatus(err) {
+		t.Errorf("a file that was open and read meanwhile: %v", err)
+	}
 	if _, err := os.Stat(filepath.Join(sshd.Home, "known")); errors.Is(err, syscall.ENOENT) {
 		t.Error("what was refused happened all the same")
 	}
