@@ -102,7 +102,7 @@ func (c Config) ioSettings(s Share) []setting {
 	out := []setting{
 		{"oplocks", yesNo(!s.Strict), "A client may cache what it has open, unless the share says that others change it too (cache \"strict\").", man},
 		{"level2 oplocks", yesNo(!s.Strict), "As above, for several readers.", man},
-		{"durable handles", "yes", "A Mac that slept takes its open files up again. Needs the next three.", man},
+		{"durable handles", "yes", "A Mac that slept takes its open files up again, but for some that it had written and not flushed. Needs the next three.", man},
 		{"posix locking", "no", "For durable handles. Locks hold between the clients of this smbd; SFTP knows none.", man},
 		{"kernel oplocks", "no", "For durable handles; FUSE has no kernel leases.", man},
 		{"kernel share modes", "no", "For durable handles.", man},
