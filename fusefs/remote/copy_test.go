@@ -177,3 +177,24 @@ func TestCopy_ofWhatIsCopiedOverNext(t *testing.T) {
 		same(t, "a", g.onServer("a"), next)
 	})
 }
+
+// TestCopy_withinAFileIsOneFlight: the parts of a large copy within one file do not wait
+// for one another, as those between two files do not.
+func TestCopy_withinAFileIsOneFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 48 << 20 // three copy-data requests
+		g := newRig(t, testenv.CountOptions{Delay: 5 * time.Millisecond, Settle: -1}, quick())
+		data := random(1, size)
+		g.put("f", data)
+		f := g.open("f", remote.OpenFlags{Read: true, Write: true})
+		r := g.server.Rounds(func() {
+			check(t, f.CopyTo(t.Context(), f, 0, size, size))
+			_, err := f.Close(t.Context())
+			check(t, err)
+		})
+		same(t, "the copy", g.onServer("f")[size:], data)
+		if r.Depth > 2 {
+			t.Errorf("%d round trips", r.Depth)
+		}
+	})
+}

@@ -56,7 +56,7 @@ func (f *File) queueCopy(src *File, srcOff, dstOff, n int64) error {
 	}
 	o := &op{kind: opCopy, src: src, srcOff: srcOff, off: dstOff, n: n}
 	f.addLocked(o)
-	src.object.copies.add(o.seq)
+	src.object.copies.add(o.seq, src, f)
 	return nil
 }
 
@@ -74,19 +74,23 @@ func (f *File) copyDone(seq uint64) {
 
 // copySet are the copies that read from an object. A change of it waits for those that
 // are older than itself, as a copy does for what is older in its own file: whoever waits
-// is younger, so that no two can wait for one another.
+// is younger, so that no two can wait for one another. A file keeps the copies within
+// itself in order by what overlaps them, and none waits for the whole of them.
 type copySet struct {
 	mu   sync.Mutex
-	seqs map[uint64]struct{} // GUARDED_BY(mu)
+	seqs map[uint64]*File // with the file if it is one within itself; GUARDED_BY(mu)
 }
 
-func (s *copySet) add(seq uint64) {
+func (s *copySet) add(seq uint64, src, dst *File) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seqs == nil {
-		s.seqs = make(map[uint64]struct{})
+		s.seqs = make(map[uint64]*File)
 	}
-	s.seqs[seq] = struct{}{}
+	if src != dst {
+		dst = nil
+	}
+	s.seqs[seq] = dst
 }
 
 func (s *copySet) remove(seq uint64) {
@@ -95,12 +99,12 @@ func (s *copySet) remove(seq uint64) {
 	delete(s.seqs, seq)
 }
 
-// before says that there is one that is older than seq.
-func (s *copySet) before(seq uint64) bool {
+// before says that a change of f waits for one that is older than seq.
+func (s *copySet) before(seq uint64, f *File) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for c := range s.seqs {
-		if c < seq {
+	for c, within := range s.seqs {
+		if c < seq && within != f {
 			return true
 		}
 	}

@@ -49,9 +49,6 @@ func (r *Remote) Open(ctx context.Context, p string, flags OpenFlags, mode uint3
 	f := r.newFile(flags)
 	f.lanes = []*lane{o.lane}
 	f.attrs = o.attrs
-	if flags.Truncate {
-		r.objects.attrsSet(p, Attrs{Valid: sftp.AttrSize})
-	}
 	r.objects.add(f, p, o.attrs, then)
 	return f, o.attrs, nil
 }

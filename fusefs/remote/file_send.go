@@ -149,7 +149,7 @@ func (f *File) nextLocked() *op {
 	if o.kind == opClose && f.holds > 0 {
 		return nil // others use the handles
 	}
-	if o.changes() && f.object.copies.before(o.seq) {
+	if o.changes() && f.object.copies.before(o.seq, f) {
 		return nil // a copy that was queued earlier shall not see it
 	}
 	if len(f.flight) == 0 {

@@ -132,13 +132,10 @@ func (t *objectTable) waitWritten(ctx context.Context, f *File, off int64) error
 	return nil
 }
 
-// siblings gives the other files of f's object.
+// siblings gives the other files of f's object; f may be closed.
 func (t *objectTable) siblings(f *File) []*File {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(f.object.files) < 2 {
-		return nil
-	}
 	var others []*File
 	for g := range f.object.files {
 		if g != f {

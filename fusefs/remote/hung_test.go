@@ -82,3 +82,28 @@ func TestOpen_slowFile(t *testing.T) {
 		}
 	})
 }
+
+// TestRemove_hungFile removes a file that is open and must be opened again first, at which
+// the server hangs: operations on other paths are not taken to be stuck with it.
+func TestRemove_hungFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, testenv.CountOptions{}, remote.Options{MaxConnections: 1})
+		g.put("stuck", nil)
+		g.put("good", nil)
+		g.open("stuck", forRead)
+		g.server.Break()
+		g.eventually(remote.StateUp)
+		g.server.Inject(testenv.Fault{Kind: testenv.FaultDelay, Op: "open", Path: "stuck", Wait: 10 * time.Minute})
+		for name, move := range map[string]func() error{
+			"remove": func() error { return g.Remove(t.Context(), "stuck") },
+			"rename": func() error { return g.Rename(t.Context(), "good", "stuck") },
+		} {
+			if err := move(); !errors.Is(err, remote.ErrTimeout) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if _, err := g.Lstat(t.Context(), "good"); err != nil {
+				t.Errorf("a look at another file after the %s: %v", name, err)
+			}
+		}
+	})
+}

@@ -57,3 +57,20 @@ func TestLane_isNotClosedUnderAReader(t *testing.T) {
 		}
 	}
 }
+
+// TestSiblings_ofAClosedFile: a copy may end just after its source was closed, and wakes
+// the changes of the source's other files that wait for it. Unless it finds them, they
+// are not sent until something else is done with these files.
+func TestSiblings_ofAClosedFile(t *testing.T) {
+	r := New(Options{})
+	defer r.Close(t.Context())
+	source, writer := r.newFile(OpenFlags{Read: true}), r.newFile(OpenFlags{Write: true})
+	for _, f := range []*File{source, writer} {
+		r.objects.add(f, "f", Attrs{}, asked{})
+	}
+	r.objects.drop(source)
+	defer r.objects.drop(writer)
+	if got := r.objects.siblings(source); !slices.Equal(got, []*File{writer}) {
+		t.Errorf("%d other files, want the writer", len(got))
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"sshfs-bridge/fusefs/sftp"
 )
 
 // move is a change of ours that takes a name away, or gives it to another file: a
@@ -48,6 +50,17 @@ func (m *move) end(known bool) {
 	m.objects = nil
 	close(m.t.moved)
 	m.t.moved = make(chan struct{})
+}
+
+// runMove is runErr for what m is asked for with.
+func (r *Remote) runMove(ctx context.Context, op string, m *move,
+	do func(ctx context.Context, c *sftp.Client) error,
+	settle func(ctx context.Context, c *sftp.Client) (outcome, error),
+) error {
+	q := errRequest(op, m.oldp, do, settle)
+	q.prepare = func(ctx context.Context) error { return r.prepare(ctx, m) }
+	_, err := run(ctx, r, q)
+	return err
 }
 
 // prepare opens again what is open under the name that m takes away and has no handle

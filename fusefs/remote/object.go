@@ -101,6 +101,9 @@ func (t *objectTable) add(f *File, p string, a Attrs, then asked) {
 		o, older = then.o, true // its last file was closed meanwhile
 		t.byPath[p] = o
 	}
+	if o != nil && f.flags.Truncate {
+		o.set(Attrs{Valid: sftp.AttrSize})
+	}
 	if o != nil && (!older && o.exact && !sameFile(o.base, a) || !o.exact && o.unsure) {
 		o.orphan = true
 		o = nil

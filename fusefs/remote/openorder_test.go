@@ -3,6 +3,8 @@ package remote_test
 import (
 	"errors"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -55,4 +57,26 @@ func TestOpen_besideAWriter(t *testing.T) {
 			t.Errorf("%d of 200 files cannot go on after a write and %q", bad, then)
 		}
 	}
+}
+
+// TestOpen_emptiedIsKnown empties a file that is open already: what somebody else puts in
+// its place while the connection is lost is not taken for it, though it is empty, too.
+func TestOpen_emptiedIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, testenv.CountOptions{Delay: 5 * time.Millisecond, Settle: -1}, quick())
+		g.put("f", []byte("x"))
+		w := g.open("f", remote.OpenFlags{Write: true})
+		_, err := g.open("f", forWrite).Close(t.Context())
+		check(t, err)
+		path := filepath.Join(g.dir, "f")
+		check(t, os.Remove(path))
+		g.put("f", nil)
+		check(t, os.Chtimes(path, time.Unix(1, 0), time.Unix(1, 0)))
+		g.server.Break()
+		_ = w.WriteAt(t.Context(), []byte("mine"), 0) // Close tells
+		if _, err := w.Close(t.Context()); !errors.Is(err, remote.ErrChanged) {
+			t.Errorf("close: %v", err)
+		}
+		same(t, "the other file", g.onServer("f"), nil)
+	})
 }

@@ -20,6 +20,9 @@ const (
 // pathRequest is an operation on a path.
 type pathRequest[T any] struct {
 	op, path string
+	// prepare, where it is not nil, goes before do and is no question to the control
+	// channel: when it takes too long, that says nothing of it.
+	prepare func(ctx context.Context) error
 	// do asks the server. The error is a *sftp.StatusError (perhaps wrapped)
 	// where the server answered.
 	do func(ctx context.Context, l *link) (T, error)
@@ -82,6 +85,11 @@ func run[T any](ctx context.Context, r *Remote, q pathRequest[T]) (T, error) {
 			}
 			unknown = err != nil
 		}
+		if err == nil && q.prepare != nil {
+			if err := q.prepare(ctx); err != nil {
+				return zero, q.wrap(err)
+			}
+		}
 		if err == nil {
 			val, err = q.do(ctx, l)
 			unknown = unknown || err != nil && !errors.Is(err, sftp.ErrNotSent)
@@ -118,6 +126,15 @@ func runErr(ctx context.Context, r *Remote, op, path string,
 	do func(ctx context.Context, c *sftp.Client) error,
 	settle func(ctx context.Context, c *sftp.Client) (outcome, error),
 ) error {
+	_, err := run(ctx, r, errRequest(op, path, do, settle))
+	return err
+}
+
+// errRequest makes a request of what gives nothing but an error.
+func errRequest(op, path string,
+	do func(ctx context.Context, c *sftp.Client) error,
+	settle func(ctx context.Context, c *sftp.Client) (outcome, error),
+) pathRequest[struct{}] {
 	q := pathRequest[struct{}]{op: op, path: path}
 	q.do = func(ctx context.Context, l *link) (struct{}, error) { return struct{}{}, do(ctx, l.control.client) }
 	if settle != nil {
@@ -126,6 +143,5 @@ func runErr(ctx context.Context, r *Remote, op, path string,
 			return struct{}{}, out, err
 		}
 	}
-	_, err := run(ctx, r, q)
-	return err
+	return q
 }

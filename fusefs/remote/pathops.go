@@ -80,10 +80,7 @@ func (r *Remote) Rmdir(ctx context.Context, p string) error {
 func (r *Remote) Remove(ctx context.Context, p string) error {
 	path := r.abs(p)
 	move := r.objects.newMove(p, p)
-	err := runErr(ctx, r, "remove", p, func(ctx context.Context, c *sftp.Client) error {
-		if err := r.prepare(ctx, move); err != nil {
-			return err
-		}
+	err := r.runMove(ctx, "remove", move, func(ctx context.Context, c *sftp.Client) error {
 		return c.Remove(ctx, path)
 	}, settleGone(path))
 	if err == nil {

@@ -22,10 +22,7 @@ func (r *Remote) Rename(ctx context.Context, oldp, newp string) error {
 	oldPath, newPath := r.abs(oldp), r.abs(newp)
 	aside := aside{path: fmt.Sprintf("%s.sshfs-bridge-%016x", newPath[:strings.LastIndexByte(newPath, '/')+1], rand.Uint64())}
 	move := r.objects.newMove(oldp, newp)
-	err := runErr(ctx, r, "rename", oldp, func(ctx context.Context, c *sftp.Client) error {
-		if err := r.prepare(ctx, move); err != nil {
-			return err
-		}
+	err := r.runMove(ctx, "rename", move, func(ctx context.Context, c *sftp.Client) error {
 		if !c.Has(sftp.ExtPosixRename) {
 			return aside.rename(ctx, c, oldPath, newPath)
 		}

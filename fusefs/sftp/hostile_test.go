@@ -166,3 +166,14 @@ func TestEndlessListing_ofLongNames(t *testing.T) {
 		t.Errorf("%d MiB of names were taken", got>>20)
 	}
 }
+
+// A large listing that ends is given as a whole.
+func TestListing_ofAMillionNames(t *testing.T) {
+	c, s, _ := countedClient(t, testenv.CountOptions{})
+	const replies, names = 1000, 1000
+	s.Inject(testenv.Fault{Kind: testenv.FaultNames, Op: "readdir", Times: replies, Names: slices.Repeat([]string{strings.Repeat("n", 20)}, names)})
+	all, err := c.ReadDir(testContext(t), ".")
+	if err != nil || len(all) != replies*names {
+		t.Errorf("%d names, %v", len(all), err)
+	}
+}

@@ -12,9 +12,9 @@ import (
 const (
 	// maxListing bounds the memory of a listing, in bytes: a server may never end
 	// one. A million names of twenty letters fit.
-	maxListing = 64 << 20
+	maxListing = 80 << 20
 	// nameSize is what a Name takes besides its text.
-	nameSize = 48
+	nameSize = 56
 	// maxEmpty is how many READDIR replies without a name are borne in a row.
 	maxEmpty = 64
 	// firstReadDirs are sent before the first reply.
