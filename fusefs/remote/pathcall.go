@@ -35,11 +35,17 @@ type pathRequest[T any] struct {
 
 // losses counts how often the answer to one request was lost. The request may be
 // what ends the sessions: a server that cannot bear it, or breaks the protocol.
-type losses struct{ any, hostile int }
+type losses struct {
+	any, hostile int
+	last         time.Time // that was counted in any
+}
 
 const (
 	maxLosses  = 8
 	maxHostile = 2
+	// oneLoss is the time within which losses are one: the sessions of a server that
+	// goes away end one after the other, each with what was sent on to it meanwhile.
+	oneLoss = time.Second
 )
 
 // tooMany counts a loss for the reason err, and says that the request shall not
@@ -48,7 +54,10 @@ func (l *losses) tooMany(err error) bool {
 	if errors.Is(err, sftp.ErrNotSent) {
 		return false // it was not this one
 	}
-	l.any++
+	if now := time.Now(); now.Sub(l.last) >= oneLoss {
+		l.any++
+		l.last = now
+	}
 	if errors.Is(err, sftp.ErrProtocol) {
 		l.hostile++
 	}
