@@ -211,20 +211,23 @@ func (f *FS) fetch(h *handle, s *span) {
 	f.spans.mu.Unlock()
 	f.spawn(func(context.Context) {
 		defer cancel()
-		got, err := rf.file.ReadAt(ctx, s.buf, s.off)
+		got, err := 0, error(nil)
+		if !behind {
+			err = f.flushNode(ctx, h.n, false)
+		}
+		if err == nil {
+			got, err = rf.file.ReadAt(ctx, s.buf, s.off)
+		}
 		f.mu.Lock()
 		f.putFile(rf)
 		f.mu.Unlock()
-		if !behind {
-			f.spans.remove(s)
-		}
 		f.finish(s, got, err)
 	})
 }
 
 // behindWrites gives the file through which n is written in place of rf, whose reference
 // it takes, while something is queued there: through another one a read may overtake
-// that. Where the writer cannot read it says so, and what comes is not kept.
+// that. Where the writer cannot read it says so, and who reads has to flush first.
 func (f *FS) behindWrites(n *node, rf *readFile) (file *readFile, behind bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
