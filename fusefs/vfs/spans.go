@@ -22,6 +22,7 @@ type span struct {
 
 	// What follows is guarded by spanCache.mu.
 	ahead  bool // fetched before anyone asked
+	left   bool // by the readers for whom it was fetched
 	used   bool
 	read   int64 // how many of its bytes were used
 	usedAt time.Time
@@ -162,7 +163,7 @@ func (c *spanCache) shrink() {
 		for e := c.lru.Back(); c.total > c.budget.Load() && e != nil; {
 			s := e.Value.(*span)
 			e = e.Prev()
-			if coming := s.ahead && s.read < s.end-s.off; s.ready() && (all || !coming) {
+			if coming := s.ahead && !s.left && s.read < s.end-s.off; s.ready() && (all || !coming) {
 				c.drop(s)
 			}
 		}
@@ -217,11 +218,13 @@ func (c *spanCache) dropRange(n *node, off, size int64) {
 	}
 }
 
-// stop ends what is being fetched for n and nobody waits for: its reader is gone.
+// stop ends what is being fetched for n and nobody waits for: its readers are gone, and
+// what came for them is no more worth than other data.
 func (c *spanCache) stop(n *node) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range slices.Clone(n.file.spans) {
+		s.left = true
 		if !s.used && !s.ready() && s.cancel != nil {
 			s.cancel()
 			c.drop(s)

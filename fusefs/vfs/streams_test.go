@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"syscall"
 	"testing"
+	"time"
 
 	"sshfs-bridge/e2e/testenv"
 )
@@ -54,4 +55,29 @@ func TestStreamsShareTheWindow(t *testing.T) {
 	if n := g.streams.Load(); n != 0 {
 		t.Errorf("%d streams of closed files", n)
 	}
+}
+
+// What was fetched ahead of readers that have gone is no more worth than what was read: a
+// file that somebody reads again and again stays in the cache.
+func TestWhatNobodyComesToLeavesTheCache(t *testing.T) {
+	bubble(t, Options{CacheBytes: 8 << 20, NoPrefetch: true}, func(g *rig) {
+		const step = 128 << 10
+		for i := range 8 {
+			name := fmt.Sprint("f", i)
+			g.large(name, 16<<20)
+			o, err := g.Open(g.ctx, g.lookup(g.root, name), syscall.O_RDONLY)
+			g.must(err)
+			for off := int64(0); off < 2<<20; off += step {
+				g.part(o.FH, off, step)
+			}
+			time.Sleep(time.Second) // what is on its way arrives
+			g.Release(o.FH)
+		}
+		g.large("again", 4<<20)
+		again := g.lookup(g.root, "again")
+		g.read(again)
+		if r := g.srv.Rounds(func() { g.read(again) }); r.BytesRead > 0 {
+			t.Errorf("%d bytes were fetched of what had just been read", r.BytesRead)
+		}
+	})
 }
