@@ -162,7 +162,9 @@ func checkSMBD(ctx context.Context, c *Config) Finding {
 	if err != nil {
 		return Finding{"smbd", VerdictFail, err.Error(), "choose an account that is there (uid, gid), or make one"}
 	}
-	if err := testparm(ctx, c.SMB.Program, sc); err != nil {
+	if err := testparm(ctx, c.SMB.Program, sc); errors.Is(err, errUntried) {
+		return Finding{"smbd", VerdictOK, "Samba " + v.String() + "; " + err.Error(), ""}
+	} else if err != nil {
 		return Finding{"smbd", VerdictFail, "Samba refuses our smb.conf: " + err.Error(), "report this with the output of `sshfs-bridge config smb`"}
 	}
 	return Finding{"smbd", VerdictOK, "Samba " + v.String() + ", its smb.conf passes testparm", ""}

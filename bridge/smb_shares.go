@@ -3,6 +3,7 @@ package bridge
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -81,7 +82,9 @@ func (r *smbRunner) writeConf(ctx context.Context, c *Config) error {
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
 		return nil
 	}
-	if err := r.check(ctx, c.SMB.Program, sc); err != nil {
+	if err := r.check(ctx, c.SMB.Program, sc); errors.Is(err, errUntried) {
+		r.s.log.Debug("smb.conf is used as it is", "err", err)
+	} else if err != nil {
 		return fmt.Errorf("smb.conf: Samba refuses it: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

@@ -53,7 +53,8 @@ func TestSMBConf_thatSambaRefusesIsNotUsed(t *testing.T) {
 	}
 }
 
-// What the testparm beside smbd says counts; one that hangs says nothing.
+// What the testparm beside smbd says counts. One that hangs, or that cannot be asked, says
+// nothing: a full /tmp takes no share away.
 func TestTestparm(t *testing.T) {
 	dir := t.TempDir()
 	program := filepath.Join(dir, "smbd")
@@ -69,16 +70,41 @@ func TestTestparm(t *testing.T) {
 		return testparm(t.Context(), program, c)
 	}
 	script("smbd", "")
-	if err := ask(); err != nil {
+	if err := ask(); !errors.Is(err, errUntried) {
 		t.Errorf("without a testparm beside it: %v", err)
 	}
 	script("testparm", `grep -q '^.lock directory = /' "$2" && echo 'Unknown parameter encountered: "x"' >&2`)
 	if err := ask(); err == nil || !strings.Contains(err.Error(), "Unknown parameter") {
 		t.Errorf("a refusal: %v", err)
 	}
-	script("testparm", "exec sleep 60")
+	t.Run("nowhere to write", func(t *testing.T) {
+		t.Setenv("TMPDIR", filepath.Join(dir, "none"))
+		if err := ask(); !errors.Is(err, errUntried) {
+			t.Error(err)
+		}
+	})
+	script("testparm", "sleep 60; :")
 	start := time.Now()
-	if err := ask(); err != nil || time.Since(start) > testparmTimeout+5*time.Second {
+	if err := ask(); !errors.Is(err, errUntried) || time.Since(start) > testparmTimeout+5*time.Second {
 		t.Errorf("one that hangs: %v after %v", err, time.Since(start))
+	}
+	if err := os.WriteFile(filepath.Join(dir, "testparm"), []byte("no program"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(); !errors.Is(err, errUntried) {
+		t.Errorf("one that cannot be started: %v", err)
+	}
+}
+
+// doctor says of an smb.conf that nobody tried what it is: not tried.
+func TestDoctor_untriedConf(t *testing.T) {
+	c := testConfig(t)
+	c.SMB.Enabled, c.SMB.Program = true, filepath.Join(t.TempDir(), "smbd")
+	if err := os.WriteFile(c.SMB.Program, []byte("#!/bin/sh\necho Version 4.22.1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	got := checkSMBD(t.Context(), &c)
+	if got.Verdict != VerdictOK || strings.Contains(got.Finding, "passes") || !strings.Contains(got.Finding, errUntried.Error()) {
+		t.Errorf("%+v", got)
 	}
 }

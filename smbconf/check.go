@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"time"
 )
 
 // Check lets Samba's own testparm read file. It returns an error with
@@ -17,6 +18,7 @@ func Check(ctx context.Context, testparm, file string) error {
 	cmd := exec.CommandContext(ctx, testparm, "--suppress-prompt", file)
 	var said bytes.Buffer
 	cmd.Stderr = &said
+	cmd.WaitDelay = time.Second // what it started may hold standard error
 	err := cmd.Run()
 	if errors.Is(err, exec.ErrNotFound) {
 		return fmt.Errorf("testparm not found: install Samba's tools (apt-get install samba-common-bin): %w", err)
