@@ -111,7 +111,7 @@ func (f *FS) attrLeft(n *node) time.Duration {
 		return 0
 	}
 	if n.guess {
-		ttl = guessTTL
+		ttl = min(ttl, guessTTL)
 	}
 	return max(0, ttl-time.Since(n.attrAt))
 }

@@ -136,6 +136,24 @@ func TestFreshness_defaultIsAsOldAsItsSetting(t *testing.T) {
 	}
 }
 
+// What is only guessed of a directory that was just made is no older than the rest.
+func TestFreshness_ofWhatWasMade(t *testing.T) {
+	bubble(t, Options{AttrTTL: time.Second, NoBackgroundCheck: true}, func(g *rig) {
+		n, err := g.Mkdir(g.ctx, g.root, "d", 0o755)
+		g.must(err)
+		if n.AttrTTL <= 0 || n.AttrTTL > time.Second {
+			t.Errorf("the kernel may keep the attributes for %v", n.AttrTTL)
+		}
+		g.must(os.Chmod(g.dir+"/d", 0o700))
+		time.Sleep(1100 * time.Millisecond)
+		a, _, err := g.GetAttr(g.ctx, n.Ino)
+		g.must(err)
+		if a.Mode&0o777 != 0o700 {
+			t.Errorf("mode %o", a.Mode)
+		}
+	})
+}
+
 // An open sees the file as it is, unless it was looked at less than two seconds
 // ago; in strict and off always.
 func TestFreshness_openSeesTheContent(t *testing.T) {
