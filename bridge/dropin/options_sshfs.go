@@ -87,7 +87,7 @@ func cacheOptions() []option {
 		}
 		return nil
 	}
-	age := "names and attributes are at most so old (20 s); of several such options the least holds; 0: ask the server each time"
+	age := "names and attributes are at most so old (20 s); of several such options the least holds; below 1: ask the server each time"
 	options := []option{
 		valued("dir_cache", kindBool, "BOOL", honoured, "no: ask the server each time", strictUnless),
 		valued("cache", kindBool, "BOOL", honoured, "the older name of dir_cache", strictUnless),
@@ -113,17 +113,19 @@ func cacheOptions() []option {
 }
 
 // timeout takes the least of the times for which sshfs and the kernel would keep what
-// they know, in whole seconds: here all of it has one age.
+// they know, in whole seconds that are no more: here all of it has one age.
 func timeout(p *plan, v string) error {
 	t, err := strconv.ParseFloat(v, 64)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%q is no number of seconds", v)
-	case t == 0:
+	case t < 0:
+		t = api.MaxCacheSeconds // sshfs takes it for a large number
+	case t < 1:
 		p.strict()
 		return nil
 	}
-	s := int(min(math.Ceil(t), api.MaxCacheSeconds))
+	s := int(min(t, api.MaxCacheSeconds))
 	if p.spec.CacheSeconds == 0 || s < p.spec.CacheSeconds {
 		p.spec.CacheSeconds = s
 	}

@@ -61,9 +61,12 @@ func TestParse_spec(t *testing.T) {
 		"-o dir_cache=no host: /mnt":     spec(func(s *api.MountSpec) { s.Cache = "strict" }),
 		"-o cache_timeout=0 host: /mnt":  spec(func(s *api.MountSpec) { s.Cache = "strict" }),
 		"-o dcache_timeout=5 host: /mnt": spec(func(s *api.MountSpec) { s.CacheSeconds = 5 }),
-		"-o cache_timeout=115200,cache_stat_timeout=30,entry_timeout=1.5,attr_timeout=7,ac_attr_timeout=9 host: /mnt": spec(func(s *api.MountSpec) { s.CacheSeconds = 2 }),
-		"-o negative_timeout=3,dcache_timeout=1000000000000 host: /mnt":                                               spec(func(s *api.MountSpec) { s.CacheSeconds = 3 }),
-		"-o dcache_timeout=1000000000000 host: /mnt":                                                                  spec(func(s *api.MountSpec) { s.CacheSeconds = api.MaxCacheSeconds }),
+		"-o cache_timeout=115200,cache_stat_timeout=30,entry_timeout=2.5,attr_timeout=7,ac_attr_timeout=9 host: /mnt": spec(func(s *api.MountSpec) { s.CacheSeconds = 2 }),
+		"-o entry_timeout=0.9 host: /mnt": spec(func(s *api.MountSpec) { s.Cache = "strict" }),
+		"-o dcache_timeout=-1 host: /mnt": spec(func(s *api.MountSpec) { s.CacheSeconds = api.MaxCacheSeconds }),
+
+		"-o negative_timeout=3,dcache_timeout=1000000000000 host: /mnt": spec(func(s *api.MountSpec) { s.CacheSeconds = 3 }),
+		"-o dcache_timeout=1000000000000 host: /mnt":                    spec(func(s *api.MountSpec) { s.CacheSeconds = api.MaxCacheSeconds }),
 		"-o attr_timeout=0.0 host: /mnt": spec(func(s *api.MountSpec) {
 			s.Cache = "strict"
 		}),
