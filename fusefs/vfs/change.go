@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"context"
+	"errors"
 	"syscall"
 	"time"
 )
@@ -195,7 +196,9 @@ func (f *FS) remove(ctx context.Context, parent uint64, shown string, do func(co
 		return err
 	}
 	if f.goes(d, name) == onlyHere {
-		return f.removeLocal(d, name, dir)
+		if err := f.removeLocal(d, name, dir); !errors.Is(err, errMoved) {
+			return err
+		}
 	}
 	f.mu.Lock()
 	c := d.dir.children[name]

@@ -151,7 +151,6 @@ func (f *FS) handleLocal(fh uint64) (*handle, *local, error) {
 func (f *FS) Release(fh uint64) {
 	f.mu.Lock()
 	h := f.handles[fh]
-	delete(f.handles, fh)
 	f.mu.Unlock()
 	if h != nil {
 		f.closeHandle(h)
@@ -164,6 +163,7 @@ func (f *FS) closeHandle(h *handle) {
 	h.mu.Unlock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	delete(f.handles, h.fh) // not before, or becomeRemote would not count it
 	n := h.n
 	n.handles--
 	if h.dir != nil {

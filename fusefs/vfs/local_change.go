@@ -112,7 +112,8 @@ func (f *FS) mkdirLocal(d *node, name, shown string, mode uint32) (Node, error) 
 	return f.info(n), nil
 }
 
-// removeLocal removes what is here alone.
+// removeLocal removes what is here alone. It is errMoved when that is on the server by
+// now.
 func (f *FS) removeLocal(d *node, name string, dir bool) error {
 	f.here.Lock()
 	defer f.here.Unlock()
@@ -120,8 +121,10 @@ func (f *FS) removeLocal(d *node, name string, dir bool) error {
 	switch {
 	case err != nil:
 		return err
-	case c == nil || c.loc == nil:
+	case c == nil:
 		return syscall.ENOENT
+	case c.loc == nil:
+		return errMoved
 	case dir && c.dir == nil:
 		return syscall.ENOTDIR
 	case !dir && c.dir != nil:

@@ -183,6 +183,28 @@ func TestReadDuringTheUpload(t *testing.T) {
 	}
 }
 
+// A file that is removed while it is found to be an ordinary one is gone.
+func TestRemovedDuringTheUpload(t *testing.T) {
+	g := newLocalRig(t, "", Options{NoBackgroundCheck: true}, testenv.CountOptions{Delay: 5 * time.Millisecond})
+	g.list(g.root)
+	for range 20 {
+		_, o, err := g.Create(g.ctx, g.root, "._x", syscall.O_RDWR, 0o644)
+		g.must(err)
+		wrote := make(chan struct{})
+		before := g.srv.Counted().Requests["open"]
+		go func() {
+			defer close(wrote)
+			g.must(g.Write(g.ctx, o.FH, []byte("no AppleDouble"), 0, 0))
+		}()
+		testenv.Eventually(t, 5*time.Second, "it is on its way", func() bool { return g.srv.Counted().Requests["open"] > before })
+		g.must(g.Unlink(g.ctx, g.root, "._x"))
+		<-wrote
+		g.Release(o.FH)
+		g.absent(g.root, "._x")
+		g.wantServer()
+	}
+}
+
 // A Mac's file that cannot be uploaded stays what it was, and nothing of it is left on
 // the server.
 func TestUploadFails(t *testing.T) {
