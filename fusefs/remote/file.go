@@ -38,9 +38,8 @@ type File struct {
 	reopen   chan struct{} // closed when the reopening that runs is over; nil: none runs
 	broken   error         // the file cannot be opened again
 	queue    opHeap        // operations not yet sent, oldest first
-	flight   map[*op]struct{}
+	flight   flight
 	last     *op           // the newest operation, while it is in queue
-	endSent  int64         // the end of the writes in flight, when they began with none
 	seq      uint64        // of the newest operation
 	sending  bool          // the goroutine that sends runs
 	progress chan struct{} // closed at the next end of an operation
@@ -63,7 +62,7 @@ type lane struct {
 }
 
 func (r *Remote) newFile(flags OpenFlags) *File {
-	return &File{r: r, flags: flags, flight: make(map[*op]struct{}), progress: make(chan struct{}), room: &gate{capacity: laneRoom}}
+	return &File{r: r, flags: flags, flight: newFlight(), progress: make(chan struct{}), room: &gate{capacity: laneRoom}}
 }
 
 // laneRoom is the file data in flight on one lane: a full window, and what is
@@ -209,7 +208,7 @@ func (f *File) release() {
 func (f *File) shrink(t time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.lanes) < 2 || len(f.flight) > 0 || f.queue.Len() > 0 {
+	if len(f.lanes) < 2 || f.flight.len() > 0 || f.queue.Len() > 0 {
 		return
 	}
 	kept := f.lanes[:1:1]

@@ -32,7 +32,7 @@ func (f *File) answered(o *op, err error) {
 	if err == nil && o.changes() {
 		f.ackedLocked(o)
 	}
-	delete(f.flight, o)
+	f.flight.remove(o)
 	f.endLocked(o, err)
 	f.kickLocked()
 	f.mu.Unlock()
@@ -63,7 +63,7 @@ func (f *File) requeue(o *op) {
 	f.unsent(o.bytes())
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.flight, o)
+	f.flight.remove(o)
 	o.lane = nil
 	heap.Push(&f.queue, o)
 	f.kickLocked()
@@ -155,7 +155,7 @@ func (f *File) unneeded(o *op) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	// What is in flight may come back unanswered, and needs the file again.
-	if len(f.liveLocked()) > 0 || len(f.flight) > 0 || f.unacked.Load() > 0 || f.queue.Len() == 0 || f.queue[0] != o {
+	if len(f.liveLocked()) > 0 || f.flight.len() > 0 || f.unacked.Load() > 0 || f.queue.Len() == 0 || f.queue[0] != o {
 		return false
 	}
 	heap.Pop(&f.queue)

@@ -116,7 +116,7 @@ func (f *File) await(ctx context.Context, o *op) (Attrs, error) {
 // cleanLocked says that attrs are what the server showed after all changes. f.mu
 // is held.
 func (f *File) cleanLocked() bool {
-	return f.changed <= f.shown && f.queue.Len() == 0 && len(f.flight) == 0
+	return f.changed <= f.shown && f.queue.Len() == 0 && f.flight.len() == 0
 }
 
 // noteAttrsLocked keeps the attributes that o asked for, behind all that was
@@ -136,7 +136,7 @@ func (f *File) olderLocked(seq uint64) bool {
 	if f.queue.Len() > 0 && f.queue[0].seq <= seq {
 		return true
 	}
-	for o := range f.flight {
+	for o := range f.flight.ops {
 		if o.seq <= seq {
 			return true
 		}

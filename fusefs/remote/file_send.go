@@ -92,11 +92,7 @@ func (f *File) sendOne(ctx context.Context, o *op) error {
 		f.r.counters.resent.Add(1)
 	}
 	o.sent, o.lane = true, n
-	if len(f.flight) == 0 {
-		f.endSent = 0
-	}
-	f.flight[o] = struct{}{}
-	f.endSent = max(f.endSent, o.reach(f))
+	f.flight.add(o)
 	f.mu.Unlock()
 	if o.changes() {
 		f.r.objects.sent(f.object, o.end(), o.kind == opSetstat && o.attrs.Valid&sftp.AttrSize != 0)
@@ -131,10 +127,8 @@ func (f *File) unsent(n int64) {
 // laneFor gives the lane on which o goes.
 func (f *File) laneFor(ctx context.Context, o *op) (*lane, error) {
 	f.mu.Lock()
-	first := o.ordered() || o.kind == opCopy
-	for p := range f.flight {
-		first = first || p.ordered() // behind it, on the same channel
-	}
+	// Behind what is in order it goes on the same channel.
+	first := o.ordered() || o.kind == opCopy || f.flight.ordered > 0
 	f.mu.Unlock()
 	return f.lane(ctx, first, 0)
 }
@@ -152,32 +146,18 @@ func (f *File) nextLocked() *op {
 	if o.changes() && f.object.copies.before(o.seq, f) {
 		return nil // a copy that was queued earlier shall not see it
 	}
-	if len(f.flight) == 0 {
+	if f.flight.len() == 0 {
 		return o
 	}
-	ordered, elsewhere := o.ordered(), false
-	var home *lane
-	if len(f.lanes) > 0 {
-		home = f.lanes[0]
-	}
-	for p := range f.flight {
-		ordered = ordered || p.ordered()
-		elsewhere = elsewhere || p.lane != home
-	}
-	if ordered {
+	if o.ordered() || f.flight.ordered > 0 {
 		// On one channel of a server that keeps the order nothing need wait.
-		if elsewhere || home == nil || !home.ch.serial() {
+		if len(f.lanes) == 0 || !f.flight.onlyOn(f.lanes[0]) || !f.lanes[0].ch.serial() {
 			return nil
 		}
 		return o
 	}
-	if o.off >= f.endSent && o.kind == opWrite {
-		return o
-	}
-	for p := range f.flight {
-		if o.overlaps(p) {
-			return nil
-		}
+	if f.flight.overlaps(o) {
+		return nil
 	}
 	return o
 }

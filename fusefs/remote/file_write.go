@@ -171,7 +171,7 @@ func (f *File) pendingLocked(upTo uint64, off int64) bool {
 		return o.seq <= upTo && o.changes() &&
 			(o.end() > off || o.kind == opSetstat && o.attrs.Valid&sftp.AttrSize != 0)
 	}
-	for o := range f.flight {
+	for o := range f.flight.ops {
 		if concerns(o) {
 			return true
 		}

@@ -160,7 +160,7 @@ func (f *File) idleSince() (used int64, idle bool) {
 // idleLocked says that the file has handles, that nobody uses them and that it can be
 // opened again. f.mu is held.
 func (f *File) idleLocked() bool {
-	if len(f.liveLocked()) == 0 || f.holds > 0 || f.queue.Len() > 0 || len(f.flight) > 0 || f.closing {
+	if len(f.liveLocked()) == 0 || f.holds > 0 || f.queue.Len() > 0 || f.flight.len() > 0 || f.closing {
 		return false
 	}
 	return f.r.objects.named(f.object)

@@ -65,33 +65,9 @@ func (o *op) end() int64 {
 	return 0
 }
 
-// reach is the end of all that it touches in the file f.
-func (o *op) reach(f *File) int64 {
-	if o.src == f {
-		return max(o.end(), o.srcOff+o.n)
-	}
-	return o.end()
-}
-
 // ordered says that everything before it must be done first, and nothing after
 // it before it.
 func (o *op) ordered() bool { return o.kind != opWrite && o.kind != opCopy }
-
-// overlaps says that both touch the same bytes.
-func (o *op) overlaps(p *op) bool {
-	if o.ordered() || p.ordered() {
-		return false // these have rules of their own
-	}
-	if o.off < p.end() && p.off < o.end() {
-		return true
-	}
-	// A copy within one file reads what the other writes, or the reverse.
-	return o.reads(p) || p.reads(o)
-}
-
-func (o *op) reads(p *op) bool {
-	return o.kind == opCopy && p.kind != opFstat && o.srcOff < p.end() && p.off < o.srcOff+o.n
-}
 
 // pooled buffers hold one full packet of the largest kind.
 const pooledSize = 256 << 10
