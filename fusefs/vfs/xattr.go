@@ -66,7 +66,8 @@ func (f *FS) ListXattr(ino uint64) ([]string, error) {
 	return f.local.Xattrs(path), nil
 }
 
-// SetXattr sets an extended attribute, without a round trip.
+// SetXattr sets an extended attribute, without a round trip of its own; it may wait for
+// the one by which a file that is kept here becomes the server's.
 func (f *FS) SetXattr(ino uint64, name string, value []byte, flags uint32) error {
 	f.here.Lock() // the path is still the node's when the value is stored
 	defer f.here.Unlock()
@@ -80,7 +81,7 @@ func (f *FS) SetXattr(ino uint64, name string, value []byte, flags uint32) error
 	return f.withRoom(func() error { return f.local.SetXattr(path, name, value, flags) })
 }
 
-// RemoveXattr removes an extended attribute, without a round trip.
+// RemoveXattr removes an extended attribute, as SetXattr sets it.
 func (f *FS) RemoveXattr(ino uint64, name string) error {
 	f.here.Lock()
 	defer f.here.Unlock()
