@@ -73,7 +73,7 @@ func TestOpen_emptiedIsKnown(t *testing.T) {
 		g.put("f", nil)
 		check(t, os.Chtimes(path, time.Unix(1, 0), time.Unix(1, 0)))
 		g.server.Break()
-		synctest.Wait() // what is on its way at the loss changes the file's time itself
+		synctest.Wait()                               // what is on its way at the loss changes the file's time itself
 		_ = w.WriteAt(t.Context(), []byte("mine"), 0) // Close tells
 		if _, err := w.Close(t.Context()); !errors.Is(err, remote.ErrChanged) {
 			t.Errorf("close: %v", err)
