@@ -118,7 +118,7 @@ func (f *FS) Link(ctx context.Context, ino, parent uint64, shown string) (Node, 
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if m := f.nodes[node.Ino]; m != nil {
-		m.shows = number
+		f.showAs(m, number)
 		node.Attr.Ino = number
 	}
 	return node, nil

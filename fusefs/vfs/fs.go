@@ -57,6 +57,7 @@ type FS struct {
 	mu      sync.Mutex
 	roomAt  time.Time // when makeRoom last looked
 	nodes   map[uint64]*node
+	linked  map[uint64]int // how many nodes show a number that is not their own
 	root    *node
 	inos    inoTable
 	handles map[uint64]*handle
@@ -87,6 +88,7 @@ func New(r Remote, o Options) *FS {
 		life:    life,
 		cancel:  cancel,
 		nodes:   map[uint64]*node{},
+		linked:  map[uint64]int{},
 		handles: map[uint64]*handle{},
 		inos:    newInoTable(),
 		creds:   creds{umask: 0o022},

@@ -106,3 +106,19 @@ func TestInodeNumbersAreStable(t *testing.T) {
 		t.Error("a new file has the number of the one that was there before")
 	}
 }
+
+// The number that a file has from the name of which it was made a hard link is given to
+// nothing else that gets this name.
+func TestNumberOfALink(t *testing.T) {
+	g := newRig(t, Options{}, testenv.CountOptions{})
+	f := g.make(g.root, "a", "x")
+	n, err := g.Link(g.ctx, f, g.root, "b")
+	g.must(err)
+	g.must(g.Unlink(g.ctx, g.root, "a"))
+	g.Forget(f, 1<<30)
+	d, err := g.Mkdir(g.ctx, g.root, "a", 0o755)
+	g.must(err)
+	if n.Attr.Ino != f || d.Attr.Ino == n.Attr.Ino {
+		t.Errorf("the file has number %d, its link %d, what has its name now %d", f, n.Attr.Ino, d.Attr.Ino)
+	}
+}

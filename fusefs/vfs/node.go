@@ -136,7 +136,7 @@ func (f *FS) getDir(ino uint64) (*node, error) {
 // newNode makes a node for a name that has none.
 func (f *FS) newNode(parent *node, name string, a Attrs) *node {
 	n := &node{parent: parent, name: name}
-	n.ino = f.inos.assign(parent.ino, name, func(ino uint64) bool { return f.nodes[ino] != nil })
+	n.ino = f.inos.assign(parent.ino, name, func(ino uint64) bool { return f.nodes[ino] != nil || f.linked[ino] > 0 })
 	n.setType(a.Mode)
 	f.nodes[n.ino] = n
 	parent.dir.add(n)
@@ -229,7 +229,21 @@ func (f *FS) forgetNode(n *node) {
 	if n.file != nil {
 		f.spans.dropAll(n)
 	}
+	f.showAs(n, 0)
 	delete(f.nodes, n.ino)
+}
+
+// showAs has n show the number ino instead of its own, which nothing new gets meanwhile;
+// 0: its own.
+func (f *FS) showAs(n *node, ino uint64) {
+	if n.shows != 0 {
+		if f.linked[n.shows]--; f.linked[n.shows] == 0 {
+			delete(f.linked, n.shows)
+		}
+	}
+	if n.shows = ino; ino != 0 {
+		f.linked[ino]++
+	}
 }
 
 // Forget takes back lookups of a node.

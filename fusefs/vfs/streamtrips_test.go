@@ -52,8 +52,8 @@ func TestStreamRoundTrips(t *testing.T) {
 		// One to open it.
 		first, second := trips("first"), trips("second")
 		t.Log(fmt.Sprintf("%.1f and %.1f round trips", first, second), g.r.Status().Channels, "channels")
-		if first > 7.5 || second > 6.5 {
-			t.Errorf("64 MiB took %.1f round trips, and again %.1f; want 7 and 6", first, second)
+		if max(first, second) > 7.5 {
+			t.Errorf("64 MiB took %.1f round trips, and again %.1f; want 7 at most", first, second)
 		}
 		if s := g.Stats(); s.WastedBytes > 0 {
 			t.Errorf("%d bytes were fetched for nothing", s.WastedBytes)
