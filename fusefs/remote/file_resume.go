@@ -56,7 +56,7 @@ func (f *File) openAgain(ctx context.Context) error {
 				return err
 			}
 			continue
-		case errors.Is(err, sftp.ErrProtocol):
+		case errors.Is(err, sftp.ErrProtocol) && !errors.Is(err, sftp.ErrNotSent):
 			if hostile++; hostile > maxHostile {
 				return linkDown(err)
 			}
