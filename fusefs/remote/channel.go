@@ -43,7 +43,7 @@ func (l *link) openChannel(ctx context.Context, c *conn) (*channel, error) {
 	l.mu.Lock()
 	c.opening--
 	if errors.Is(err, sshdial.ErrChannelRefused) {
-		c.full, c.most = true, len(c.channels)
+		c.full, c.most = true, len(c.channels)+c.leaving
 	}
 	over := c.over || l.over
 	if err == nil && !over {
@@ -78,7 +78,7 @@ func (l *link) dialChannel(ctx context.Context, c *conn) (*channel, error) {
 		o.MaxPacket, o.MaxReadPacket = limits.MaxWrite, limits.MaxRead
 	}
 	o.Logger = l.r.log
-	ch.client, err = sftp.New(ctx, &heardStream{stream, ch}, o)
+	ch.client, err = sftp.New(ctx, &heardStream{ReadWriteCloser: stream, ch: ch}, o)
 	if err != nil {
 		return nil, err
 	}
@@ -144,10 +144,12 @@ func (ch *channel) serial() bool {
 	return ch.conn.KeepsOrder() && (ch.client.Has(sftp.ExtLimits) || ch.client.Has(sftp.ExtFsync))
 }
 
-// heardStream notes when bytes come.
+// heardStream notes when bytes come, and whether the server has let go of what was closed.
 type heardStream struct {
 	io.ReadWriteCloser
-	ch *channel
+	ch     *channel
+	closed bool // GUARDED_BY(link.mu)
+	over   bool // nothing can be read any more; GUARDED_BY(link.mu)
 }
 
 func (s *heardStream) Read(p []byte) (int, error) {
@@ -157,5 +159,28 @@ func (s *heardStream) Read(p []byte) (int, error) {
 		s.ch.heard.Store(now)
 		s.ch.conn.heard.Store(now)
 	}
+	if err != nil {
+		s.note(false, true)
+	}
 	return n, err
+}
+
+func (s *heardStream) Close() error {
+	s.note(true, false)
+	return s.ReadWriteCloser.Close()
+}
+
+// note keeps count of the sessions of which the server does not confirm the end.
+func (s *heardStream) note(closed, over bool) {
+	c := s.ch.conn
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	before := s.closed && !s.over
+	s.closed, s.over = s.closed || closed, s.over || over
+	switch after := s.closed && !s.over; {
+	case after && !before:
+		c.leaving++
+	case before && !after:
+		c.leaving--
+	}
 }

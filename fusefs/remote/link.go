@@ -45,18 +45,21 @@ type conn struct {
 
 	channels []*channel // GUARDED_BY(link.mu)
 	opening  int        // channels being opened; GUARDED_BY(link.mu)
+	leaving  int        // sessions that have ended, and the server has not confirmed; GUARDED_BY(link.mu)
 	full     bool       // the server refused a further channel: it bears most; GUARDED_BY(link.mu)
 	most     int        // GUARDED_BY(link.mu)
 	over     bool       // GUARDED_BY(link.mu)
 	idle     time.Time  // since when it has no channel; GUARDED_BY(link.mu)
 }
 
-// bears says how many channels there can be. link.mu is held.
+// bears says how many channels there can be: a server that confirms no end of a session
+// is not asked for ever more. link.mu is held.
 func (c *conn) bears() int {
+	most := c.link.r.o.MaxChannels
 	if c.full {
-		return min(c.most, c.link.r.o.MaxChannels)
+		most = min(c.most, most)
 	}
-	return c.link.r.o.MaxChannels
+	return most - c.leaving
 }
 
 // endPatience is how long the end of a connection may come behind that of its

@@ -64,3 +64,26 @@ func TestTrim_delaysNothing(t *testing.T) {
 		f.Close(t.Context())
 	})
 }
+
+// TestTrim_isConfirmedOrNoneIsOpened closes unused channels again and again, of which the
+// server keeps each one.
+func TestTrim_isConfirmedOrNoneIsOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		so := testenv.CountOptions{Delay: 50 * time.Millisecond, Settle: -1}
+		o := remote.Options{MaxConnections: 1, MaxChannels: 6, ChannelIdle: 5 * time.Second}
+		g := unconnectedBy(t, so, o, func(d *rigDialer) remote.Dialer { return stubbornDialer{d} })
+		check(t, g.Connect(t.Context(), false))
+		data := random(1, 32<<20)
+		for range 5 {
+			f := g.open("f", remote.OpenFlags{Write: true, Create: true})
+			check(t, writeAll(t.Context(), f, data, 1<<20))
+			_, err := f.Close(t.Context())
+			check(t, err)
+			same(t, "the file", g.onServer("f"), data)
+			time.Sleep(time.Minute)
+		}
+		if n := g.server.Sessions(); n != o.MaxChannels {
+			t.Errorf("the server has %d sessions, want %d", n, o.MaxChannels)
+		}
+	})
+}
