@@ -60,7 +60,7 @@ func (r *Remote) Counters() Counters {
 	c.Resumed = r.counters.resumed.Load()
 	c.Resent = r.counters.resent.Load()
 	c.Settled = r.counters.settled.Load()
-	c.Waits = r.reads.waitCount() + r.writes.waitCount() + r.window.waitCount()
+	c.Waits = r.reads.waitCount() + r.writes.waitCount() + r.window.waitCount() + r.queued.waitCount()
 	return c
 }
 

@@ -106,6 +106,9 @@ func (f *File) endLocked(o *op, err error) {
 		}
 		o.data = nil
 	}
+	if o.counted {
+		f.r.queued.release(opCost)
+	}
 	if o.src != nil {
 		f.r.spawn(func() { o.src.copyDone(o.seq) })
 	}

@@ -9,10 +9,10 @@ import (
 	"sshfs-bridge/fusefs/sftp"
 )
 
-// WriteAt queues a copy of data for off. It waits only while the window of what
-// is not acknowledged is full, at most until ctx ends. An earlier failure of this
-// file is returned once, and then by Flush or Close; in that case, too, data is
-// not queued.
+// WriteAt queues a copy of data for off. It waits only while the window of what is not
+// acknowledged is full, or too many writes are queued, at most until ctx ends. An earlier
+// failure of this file is returned once, and then by Flush or Close; in that case, too,
+// data is not queued.
 func (f *File) WriteAt(ctx context.Context, data []byte, off int64) error {
 	if off < 0 || !f.flags.Write {
 		return fmt.Errorf("write at %d: %w", off, fs.ErrInvalid)
@@ -25,10 +25,18 @@ func (f *File) WriteAt(ctx context.Context, data []byte, off int64) error {
 		if err := f.r.writeLimit.wait(ctx, n); err != nil {
 			return err
 		}
-		if err := f.r.window.acquire(ctx, int64(n)); err != nil {
+		if err := f.r.queued.acquire(ctx, opCost); err != nil {
 			return err
 		}
-		if err := f.queueWrite(data[:n], off); err != nil {
+		if err := f.r.window.acquire(ctx, int64(n)); err != nil {
+			f.r.queued.release(opCost)
+			return err
+		}
+		joined, err := f.queueWrite(data[:n], off)
+		if joined || err != nil {
+			f.r.queued.release(opCost)
+		}
+		if err != nil {
 			f.r.window.release(int64(n))
 			return err
 		}
@@ -46,12 +54,13 @@ func (r *Remote) maxWrite() int {
 	return int(r.limits.MaxWrite)
 }
 
-func (f *File) queueWrite(data []byte, off int64) error {
+// queueWrite says whether data became part of a write that was queued before.
+func (f *File) queueWrite(data []byte, off int64) (joined bool, err error) {
 	limit := f.r.maxWrite()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.usableLocked(true); err != nil {
-		return err
+		return false, err
 	}
 	// What follows on the last write that still waits becomes part of it.
 	if w := f.last; w != nil && w.kind == opWrite && !w.sent && w.end() == off && len(w.data)+len(data) <= limit {
@@ -62,10 +71,10 @@ func (f *File) queueWrite(data []byte, off int64) error {
 		}
 		w.data = append(w.data, data...)
 		f.pending.Add(int64(len(data)))
-		return nil
+		return true, nil
 	}
-	f.addLocked(&op{kind: opWrite, off: off, data: append(buffers.get(len(data)), data...)})
-	return nil
+	f.addLocked(&op{kind: opWrite, off: off, data: append(buffers.get(len(data)), data...), counted: true})
+	return false, nil
 }
 
 // usableLocked gives the error for which nothing more can be queued. f.mu is held.

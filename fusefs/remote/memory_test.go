@@ -1,7 +1,10 @@
 package remote_test
 
 import (
+	"bytes"
 	"cmp"
+	"context"
+	"errors"
 	"runtime"
 	"sync"
 	"testing"
@@ -15,7 +18,8 @@ import (
 // memoryBound is what a Remote of o may hold at most, as its documentation says.
 func memoryBound(o remote.Options) int64 {
 	channels := cmp.Or(o.MaxChannels, 10) * cmp.Or(o.MaxConnections, 3)
-	return int64(2*cmp.Or(o.WindowBytes, 64<<20) + channels*(2<<20+512<<10))
+	window := cmp.Or(o.WindowBytes, 64<<20)
+	return int64(2*window + window/2 + channels*(2<<20+512<<10))
 }
 
 // small are quick options of a Remote whose bound is a fraction of bulk.
@@ -89,5 +93,39 @@ func TestMemory_scatteredWrites(t *testing.T) {
 		g.server.Resume()
 		_, err = f.Close(t.Context())
 		check(t, err)
+	})
+}
+
+// TestMemory_singleBytes has a program write single bytes here and there while the
+// server takes nothing.
+func TestMemory_singleBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := quick()
+		o.WindowBytes, o.MaxChannels, o.MaxConnections = 16<<20, 1, 1
+		o.KeepaliveInterval, o.DataTimeout = time.Minute, time.Minute
+		g := newRig(t, testenv.CountOptions{}, o)
+		f := g.open("f", forWrite)
+		g.server.Stall()
+		start := heapInUse()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var err error
+		n := int64(-1)
+		for ; err == nil; n++ {
+			err = f.WriteAt(ctx, []byte{1}, 2*(n+1))
+		}
+		if !errors.Is(err, remote.ErrTimeout) || n < 1000 {
+			t.Errorf("after %d writes: %v", n, err)
+		}
+		held := heapInUse() - start
+		t.Logf("%d writes, %d bytes each", n, held/n)
+		if most := int64(o.WindowBytes/2 + 4<<20); held > most { // what is on its way besides
+			t.Errorf("%d bytes are held, the bound is %d", held, most)
+		}
+		g.server.Resume()
+		_, err = f.Close(t.Context())
+		check(t, err)
+		want := bytes.Repeat([]byte{1, 0}, int(n))
+		same(t, "the file", g.onServer("f"), want[:len(want)-1])
 	})
 }

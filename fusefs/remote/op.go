@@ -35,6 +35,8 @@ type op struct {
 	srcOff int64
 	n      int64
 
+	counted bool // a write that Remote.queued counts
+
 	lane   *lane         // in flight
 	sent   bool          // it was in flight once
 	losses losses        // how often its answer was lost
@@ -43,6 +45,10 @@ type op struct {
 	done chan struct{} // closed at its end; nil where nobody waits
 	err  error         // final once done is closed
 }
+
+// opCost is what a queued write takes besides its data, with all that is known of it
+// while it is in flight, in bytes.
+const opCost = 2 << 10
 
 // changes says that the operation changes the file.
 func (o *op) changes() bool { return o.kind == opWrite || o.kind == opSetstat || o.kind == opCopy }

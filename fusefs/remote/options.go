@@ -46,8 +46,8 @@ type Options struct {
 	// a stream will want it, all others when a stream has proven to need them.
 	MaxChannels, MaxConnections int
 	// WindowBytes bounds what all files together have written and the server
-	// has not acknowledged (64 MiB). Below it the window is one second of the
-	// measured throughput.
+	// has not acknowledged (64 MiB), and with it the writes that are queued: 256 for
+	// each MiB. Below it the window is one second of the measured throughput.
 	WindowBytes int
 	// ReadRate and WriteRate bound the file data that crosses the link, in bytes
 	// a second, RequestRate the operations on paths a second (0: no bound). What

@@ -26,6 +26,7 @@ type Remote struct {
 
 	reads, writes *flow // file data in flight, by direction
 	window        *gate // bytes written and not acknowledged
+	queued        *gate // what those writes take besides, as opCost
 	readLimit     *rateLimit
 	writeLimit    *rateLimit
 	requestLimit  *rateLimit
@@ -72,6 +73,7 @@ func New(o Options) *Remote {
 		dialing: make(chan struct{}, 1),
 		reads:   newFlow(channelFill), writes: newFlow(channelWindow),
 		window:       &gate{capacity: windowOver(flowInitial)},
+		queued:       &gate{capacity: int64(o.WindowBytes) / 2},
 		readLimit:    newRateLimit(o.ReadRate),
 		writeLimit:   newRateLimit(o.WriteRate),
 		requestLimit: newRateLimit(int64(o.RequestRate)),
