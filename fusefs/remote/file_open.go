@@ -23,6 +23,7 @@ func (r *Remote) Open(ctx context.Context, p string, flags OpenFlags, mode uint3
 	path := r.abs(p)
 	var then asked
 	q := pathRequest[opened]{op: "open", path: p, opens: true}
+	q.prepare = func(ctx context.Context) error { return r.objects.settled(ctx, p) }
 	q.do = func(ctx context.Context, l *link) (opened, error) {
 		then = r.objects.ask(p)
 		return l.open(ctx, path, flags, mode)

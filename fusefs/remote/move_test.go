@@ -16,24 +16,32 @@ import (
 
 // TestMove_writesStayInTheirFile loses the answer to a rename or remove of a file that
 // is being written. What has its name afterwards looks as it could look itself, and
-// none of its writes may go there.
+// none of its writes may go there: they go on where the file is, if it has a name.
 func TestMove_writesStayInTheirFile(t *testing.T) {
 	replace := func(ctx context.Context, g *rig) error { return g.Rename(ctx, "other", "f") }
 	for name, c := range map[string]struct {
 		op    string
 		fault testenv.FaultKind
 		move  func(ctx context.Context, g *rig) error
-		known bool // what became of it is found out
-		away  bool // somebody else makes another file of the name
+		known bool   // what became of it is found out in time
+		away  bool   // somebody else makes another file of the name
+		goes  string // where the file is then
 	}{
-		"replaced, the connection is lost": {"posix-rename", testenv.FaultBreakAfter, replace, true, false},
-		"replaced, the answer never comes": {"posix-rename", testenv.FaultNoReply, replace, false, false},
+		"replaced, the connection is lost": {"posix-rename", testenv.FaultBreakAfter, replace, true, false, ""},
+		"replaced, the answer never comes": {"posix-rename", testenv.FaultNoReply, replace, false, false, ""},
 		"removed, the answer never comes": {"remove", testenv.FaultNoReply, func(ctx context.Context, g *rig) error {
 			return g.Remove(ctx, "f")
-		}, false, true},
+		}, false, true, ""},
 		"renamed, the answer never comes": {"posix-rename", testenv.FaultNoReply, func(ctx context.Context, g *rig) error {
 			return g.Rename(ctx, "f", "g")
-		}, false, true},
+		}, false, true, "g"},
+		"not renamed, as it never came": {"posix-rename", testenv.FaultSwallow, func(ctx context.Context, g *rig) error {
+			return g.Rename(ctx, "f", "g")
+		}, false, false, "f"},
+		"not replaced, as it never came": {"posix-rename", testenv.FaultSwallow, replace, false, false, "f"},
+		"not removed, as it never came": {"remove", testenv.FaultSwallow, func(ctx context.Context, g *rig) error {
+			return g.Remove(ctx, "f")
+		}, false, false, "f"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -41,7 +49,8 @@ func TestMove_writesStayInTheirFile(t *testing.T) {
 				other := random(1, 100_000)
 				g.put("other", other)
 				f := g.open("f", forWrite)
-				check(t, f.WriteAt(t.Context(), random(2, len(other)), 0))
+				want := random(2, len(other))
+				check(t, f.WriteAt(t.Context(), want, 0))
 				time.Sleep(time.Second)
 				g.server.Inject(testenv.Fault{Kind: c.fault, Op: c.op, Times: 1})
 				var group sync.WaitGroup
@@ -53,15 +62,28 @@ func TestMove_writesStayInTheirFile(t *testing.T) {
 				time.Sleep(20 * time.Millisecond)
 				check(t, f.WriteAt(t.Context(), []byte("mine"), 10))
 				group.Wait()
+				time.Sleep(3 * time.Second) // it is looked for behind
 				if c.away {
 					g.put("f", other)
 				}
+				if c.goes == "f" { // once it was seen by its handle it is known
+					_, err := f.Flush(t.Context())
+					check(t, err)
+				}
 				g.server.Break()
 				_ = f.WriteAt(t.Context(), []byte("mine"), 20) // it may have been told by now
-				if _, err := f.Close(t.Context()); !errors.Is(err, remote.ErrChanged) {
+				_, err := f.Close(t.Context())
+				if c.goes == "" && !errors.Is(err, remote.ErrChanged) || c.goes != "" && err != nil {
 					t.Errorf("close: %v", err)
 				}
-				same(t, "the other file", g.onServer("f"), other)
+				if c.goes != "" {
+					copy(want[10:], "mine")
+					copy(want[20:], "mine")
+					same(t, "the file", g.onServer(c.goes), want)
+				}
+				if c.goes != "f" {
+					same(t, "the other file", g.onServer("f"), other)
+				}
 			})
 		})
 	}

@@ -3,7 +3,6 @@ package remote
 import (
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"sshfs-bridge/fusefs/sftp"
@@ -21,7 +20,7 @@ type object struct {
 	orphan bool   // removed or replaced by us, or found to be another file: no name leads to it
 	moving int    // moves under way that concern it
 	moves  int    // moves that have concerned it, those included
-	unsure bool   // the outcome of one is unknown: path may mean another file
+	unsure bool   // path may mean another file, which looks as this one could
 	files  map[*File]struct{}
 	base   Attrs // as the server last had it
 	news   int   // changes of ours that were sent or acknowledged
@@ -131,43 +130,6 @@ func (t *objectTable) drop(f *File) {
 	}
 }
 
-// removed notes that we took the name p away.
-func (t *objectTable) removed(p string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.removedLocked(p)
-}
-
-func (t *objectTable) removedLocked(p string) {
-	if o := t.byPath[p]; o != nil {
-		o.orphan = true
-		delete(t.byPath, p)
-	}
-}
-
-// renamed notes that we renamed oldp, and with it all that is below it, to newp.
-func (t *objectTable) renamed(oldp, newp string) {
-	if oldp == newp {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.removedLocked(newp)
-	for p, o := range t.byPath {
-		switch rest, below := strings.CutPrefix(p, oldp+"/"); {
-		case p == oldp:
-			delete(t.byPath, p)
-			o.path = newp
-		case below:
-			delete(t.byPath, p)
-			o.path = newp + "/" + rest
-		default:
-			continue
-		}
-		t.byPath[o.path] = o
-	}
-}
-
 // attrsSet notes that we changed attributes of what p names.
 func (t *objectTable) attrsSet(p string, a Attrs) {
 	t.mu.Lock()
@@ -236,7 +198,7 @@ func (o *object) quiet() bool {
 
 // showed notes what the server shows while the object is quiet.
 func (o *object) showed(a Attrs) {
-	o.base, o.exact = a, true
+	o.base, o.exact, o.unsure = a, true, false
 	o.minSize, o.maxSize = int64(a.Size), int64(a.Size)
 }
 

@@ -79,14 +79,16 @@ func (r *Remote) Rmdir(ctx context.Context, p string) error {
 // can still be used, until the connection is lost.
 func (r *Remote) Remove(ctx context.Context, p string) error {
 	path := r.abs(p)
-	move := r.objects.newMove(p, p)
-	err := r.runMove(ctx, "remove", move, func(ctx context.Context, c *sftp.Client) error {
+	m := &move{r: r, op: "remove", from: p, settle: settleGone(path)}
+	err := m.run(ctx, func(ctx context.Context, c *sftp.Client) error {
 		return c.Remove(ctx, path)
-	}, settleGone(path))
-	if err == nil {
-		r.objects.removed(p)
+	})
+	if err == nil || isStatus(err) {
+		m.end(err == nil, true)
 	}
-	move.end(err == nil || isStatus(err))
+	if len(m.objects) > 0 && !r.spawn(func() { m.end(m.find(), false) }) {
+		m.end(false, false)
+	}
 	return err
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
-	"time"
 
 	"sshfs-bridge/fusefs/sftp"
 )
@@ -21,48 +20,49 @@ func (r *Remote) Rename(ctx context.Context, oldp, newp string) error {
 	defer cancel()
 	oldPath, newPath := r.abs(oldp), r.abs(newp)
 	aside := aside{path: fmt.Sprintf("%s.sshfs-bridge-%016x", newPath[:strings.LastIndexByte(newPath, '/')+1], rand.Uint64())}
-	move := r.objects.newMove(oldp, newp)
-	err := r.runMove(ctx, "rename", move, func(ctx context.Context, c *sftp.Client) error {
+	m := &move{r: r, op: "rename", from: oldp, to: newp, settle: settleRenamed(oldPath, newPath)}
+	err := m.run(ctx, func(ctx context.Context, c *sftp.Client) error {
 		if !c.Has(sftp.ExtPosixRename) {
 			return aside.rename(ctx, c, oldPath, newPath)
 		}
 		return renameRefused(ctx, c, oldPath, newPath, c.PosixRename(ctx, oldPath, newPath))
-	}, settleRenamed(oldPath, newPath))
-	if err == nil {
-		r.objects.renamed(oldp, newp)
+	})
+	happened := err == nil
+	told := happened || isStatus(err)
+	if happened || told && !aside.moved {
+		m.end(happened, told)
 	}
-	move.end(err == nil || isStatus(err) && !aside.moved)
-	if !aside.moved {
-		return err
+	if !aside.moved && len(m.objects) == 0 {
+		return err // nobody asks what became of it
 	}
-	if err != nil {
+	if aside.moved && !happened {
 		err = fmt.Errorf("%w (what it was to replace may be %q for now)", err, aside.path)
 	}
 	tidied := make(chan struct{})
-	if r.spawn(func() {
-		r.tidy(aside.path, oldPath, newPath, err == nil)
-		close(tidied)
+	if !r.spawn(func() {
+		defer close(tidied)
+		if !happened {
+			happened = m.find()
+		}
+		if aside.moved {
+			r.tidy(aside.path, newPath, happened)
+		}
+		m.end(happened, told)
 	}) {
+		m.end(happened, told)
+		return err
+	}
+	if aside.moved {
 		_ = waitFor(ctx, tidied, -1)
 	}
 	return err
 }
 
-// tidyPause is the time between two attempts to end a rename.
-const tidyPause = time.Second
-
 // tidy removes what was moved aside, or gives it its name back if the rename has not
 // happened. It tries until the server has answered.
-func (r *Remote) tidy(path, oldPath, newPath string, renamed bool) {
+func (r *Remote) tidy(path, newPath string, renamed bool) {
 	for {
 		err := runErr(r.ctx, r, "end a rename", path, func(ctx context.Context, c *sftp.Client) error {
-			if !renamed {
-				out, err := settleRenamed(oldPath, newPath)(ctx, c)
-				if err != nil {
-					return err
-				}
-				renamed = out == done
-			}
 			if renamed {
 				return c.Remove(ctx, path)
 			}
@@ -75,7 +75,7 @@ func (r *Remote) tidy(path, oldPath, newPath string, renamed bool) {
 			r.log.Warn("a file that was replaced, or was to be, is left on the server", "path", path, "err", err)
 			return
 		}
-		if sleep(r.ctx, tidyPause) != nil {
+		if sleep(r.ctx, movePause) != nil {
 			return
 		}
 	}
