@@ -28,9 +28,9 @@ func fileSign(path string) string {
 	return sign
 }
 
-// watchFile calls changed, one call at a time, after the file has changed and
-// come to rest, until ctx ends; read is its sign when it was last read. It polls: inotify says nothing of a directory
-// that Docker Desktop shares with its virtual machine.
+// watchFile calls changed, one call at a time, after the file has changed and come to
+// rest, until ctx ends; read is its sign when it was last read. It polls: inotify says
+// nothing of a directory that Docker Desktop shares with its virtual machine.
 func watchFile(ctx context.Context, path, read string, every time.Duration, changed func()) {
 	before := fileSign(path)
 	tick := time.NewTicker(every)

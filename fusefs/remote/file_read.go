@@ -23,11 +23,11 @@ type piece struct {
 	late   time.Duration // see requestList.begin
 }
 
-// ReadAt reads len(buf) bytes at off, and fewer only with io.EOF. What this Remote
-// has written there and the server has not yet acknowledged is waited for. It
-// goes on over a lost connection; it fails after DataTimeout without progress
-// (ErrTimeout, ErrLinkDown), and with ErrChanged. It is safe to call many at a time: that is what fills a link.
-// buf must not be used after ReadAt has given up (an ended ctx) until it returns.
+// ReadAt reads len(buf) bytes at off, and fewer only with io.EOF. What this Remote has
+// written there and the server has not yet acknowledged is waited for. It goes on over a
+// lost connection; it fails after DataTimeout without progress (ErrTimeout, ErrLinkDown),
+// and with ErrChanged. It is safe to call many at a time: that is what fills a link. buf
+// must not be used after ReadAt has given up (an ended ctx) until it returns.
 func (f *File) ReadAt(ctx context.Context, buf []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("read at %d: %w", off, errors.ErrUnsupported)

@@ -45,8 +45,8 @@ func (l *link) home(ctx context.Context) (*channel, error) {
 
 // idlest gives the data channel with the least to do, or the control channel while all
 // those are busy, so that a small file need not wait behind a large one; nil when they
-// have no room for a handle, or answer nothing. Of equals it is the first: two files of which one is copied
-// into the other are on one channel then.
+// have no room for a handle, or answer nothing. Of equals it is the first: two files of
+// which one is copied into the other are on one channel then.
 func (l *link) idlest() *channel {
 	l.mu.Lock()
 	defer l.mu.Unlock()

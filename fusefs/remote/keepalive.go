@@ -8,10 +8,10 @@ import (
 
 var errSilent = errors.New("the server gives no sign of life")
 
-// keepalive ends the connection when the server is silent: asked after
-// KeepaliveInterval of silence (sooner while answers are awaited), and given as
-// much time to answer, twice; or as the connection's configuration has it. Before the link is set up it asks nothing: that has a
-// deadline of its own, and a busy server may take longer to start a session.
+// keepalive ends the connection when the server is silent: asked after KeepaliveInterval
+// of silence (sooner while answers are awaited), and given as much time to answer, twice;
+// or as the connection's configuration has it. Before the link is set up it asks nothing:
+// that has a deadline of its own, and a busy server may take longer to start a session.
 func (c *conn) keepalive() {
 	interval, count := c.link.r.o.KeepaliveInterval, 2
 	if p, ok := c.Conn.(PatientConn); ok {
