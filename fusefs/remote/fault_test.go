@@ -278,6 +278,7 @@ func TestFault_loginAndHostKeyRefused(t *testing.T) {
 	}{
 		"password refused": {&sshdial.AuthError{User: "u", Host: "h"}, remote.StateDown},
 		"host key changed": {&sshdial.HostKeyError{Host: "h", Changed: true}, remote.StateDown},
+		"password changed": {&sshdial.AuthError{User: "u", Host: "h", Err: sshdial.ErrNeedsPerson}, remote.StateNeedsLogin},
 		"needs a person":   {fmt.Errorf("dial: %w", sshdial.ErrNeedsPerson), remote.StateNeedsLogin},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -340,6 +341,7 @@ func TestFault_fileChangedWhileTheLinkWasDown(t *testing.T) {
 			g.server.Break()
 			g.eventually(remote.StateDegraded)
 			change(t, filepath.Join(g.dir, "f"))
+			changed, gone := os.ReadFile(filepath.Join(g.dir, "f"))
 			g.dialer.setRefuse(nil)
 			if _, err := reader.ReadAt(t.Context(), make([]byte, 1000), 0); !errors.Is(err, remote.ErrChanged) || isAnswer(err) {
 				t.Errorf("reader: %v", err)
@@ -350,7 +352,52 @@ func TestFault_fileChangedWhileTheLinkWasDown(t *testing.T) {
 			if _, err := writer.Close(t.Context()); !errors.Is(err, remote.ErrChanged) || isAnswer(err) {
 				t.Errorf("writer: %v", err)
 			}
+			if gone == nil {
+				same(t, "on the server", g.onServer("f"), changed)
+			}
 			reader.Close(t.Context())
+		})
+	}
+}
+
+// TestFault_fileChangedInTheMiddleOfAStream has writes under way, so that nobody knows
+// exactly what the file must look like: it must not be smaller than what was acknowledged,
+// nor larger than what was sent.
+func TestFault_fileChangedInTheMiddleOfAStream(t *testing.T) {
+	for name, size := range map[string]int64{"truncated": 1000, "extended": 9 << 20, "not at all": 0} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newRig(t, testenv.CountOptions{Delay: time.Millisecond, Settle: -1}, quick())
+				data := random(1, 4<<20)
+				f := g.open("f", forWrite)
+				write := func(from, to int) {
+					for off := from; off < to; off += 1 << 20 {
+						check(t, f.WriteAt(t.Context(), data[off:off+1<<20], int64(off)))
+					}
+				}
+				write(0, 2<<20)
+				time.Sleep(time.Second)
+				g.server.Stall()
+				write(2<<20, 4<<20)
+				time.Sleep(10 * time.Millisecond)
+				g.dialer.setRefuse(errors.New("not yet"))
+				g.server.Break()
+				g.server.Resume()
+				g.eventually(remote.StateDegraded)
+				if size > 0 {
+					check(t, os.Truncate(filepath.Join(g.dir, "f"), size))
+				}
+				want := g.onServer("f")
+				g.dialer.setRefuse(nil)
+				_, err := f.Close(t.Context())
+				if size == 0 {
+					want = data
+					check(t, err)
+				} else if !errors.Is(err, remote.ErrChanged) {
+					t.Errorf("close: %v", err)
+				}
+				same(t, "on the server", g.onServer("f"), want)
+			})
 		})
 	}
 }

@@ -60,11 +60,10 @@ func (m *move) begin() {
 	}
 }
 
-// end says whether m happened, which the server has told or was looked for: the names
-// mean something again. A file of which writes are under way, and that has its name still,
-// may be one that somebody else has made since: that is only known once it was seen through
-// its handle.
-func (m *move) end(happened, told bool) {
+// end says whether m happened: the names mean something again. Where that is not sure, a
+// file of which writes are under way may be another one that somebody has made since: that
+// is only known once it was seen through its handle.
+func (m *move) end(happened, sure bool) {
 	t := &m.r.objects
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -76,7 +75,7 @@ func (m *move) end(happened, told bool) {
 	}
 	for _, o := range m.objects {
 		o.moving--
-		o.unsure = o.unsure || !happened && !told && !o.exact
+		o.unsure = o.unsure || !sure && !o.exact
 	}
 	m.objects = nil
 	close(t.moved)
@@ -88,7 +87,8 @@ func (m *move) end(happened, told bool) {
 const movePause = time.Second
 
 // find looks what became of m, of which nobody was told, until the server has answered.
-func (m *move) find() (happened bool) {
+// That it happened is sure, and that it did not where nothing has the new name.
+func (m *move) find() (happened, sure bool) {
 	for {
 		var out outcome
 		err := runErr(m.r.ctx, m.r, "look what became of a "+m.op, m.from, func(ctx context.Context, c *sftp.Client) (err error) {
@@ -96,7 +96,7 @@ func (m *move) find() (happened bool) {
 			return err
 		}, nil)
 		if err == nil || isStatus(err) || sleep(m.r.ctx, movePause) != nil {
-			return err == nil && out == done
+			return err == nil && out == done, err == nil && out != notDone
 		}
 	}
 }

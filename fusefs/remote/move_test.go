@@ -165,3 +165,65 @@ func TestMove_unknownOutcome(t *testing.T) {
 		check(t, err)
 	})
 }
+
+// TestMove_openMeanwhile opens a name of which nobody knows what it means.
+func TestMove_openMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, testenv.CountOptions{Delay: 5 * time.Millisecond}, quick())
+		other := random(1, 100_000)
+		g.put("other", other)
+		w := g.open("f", forWrite)
+		check(t, w.WriteAt(t.Context(), random(2, len(other)), 0))
+		time.Sleep(time.Second)
+		g.server.Inject(testenv.Fault{Kind: testenv.FaultNoReply, Op: "posix-rename", Times: 1})
+		var group sync.WaitGroup
+		group.Go(func() {
+			if err := g.Rename(t.Context(), "other", "f"); !errors.Is(err, remote.ErrTimeout) { // it happens
+				t.Errorf("rename: %v", err)
+			}
+		})
+		time.Sleep(20 * time.Millisecond)
+		check(t, w.WriteAt(t.Context(), []byte("mine"), 10))
+		time.Sleep(3 * time.Second)
+		f := g.open("f", forRead) // what replaced it
+		group.Wait()
+		time.Sleep(3 * time.Second)
+		g.server.Break()
+		got, err := readAll(t.Context(), f, len(other), len(other), 1)
+		check(t, err)
+		same(t, "read", got, other)
+		_, err = f.Close(t.Context())
+		check(t, err)
+		_, _ = w.Close(t.Context()) // it has no name any more
+	})
+}
+
+// TestMove_aCopyGoesOn renames the folder into which a file is being copied, in a silence
+// that is longer than a rename waits.
+func TestMove_aCopyGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, testenv.CountOptions{Delay: time.Millisecond, Settle: -1}, remote.Options{})
+		check(t, os.Mkdir(filepath.Join(g.dir, "d"), 0o755))
+		f := g.open("d/f", forWrite)
+		want := random(1, 8<<20)
+		check(t, writeAll(t.Context(), f, want[:4<<20], 1<<20))
+		g.server.Stall()
+		var group sync.WaitGroup
+		group.Go(func() {
+			for off := 4 << 20; off < len(want); off += 1 << 20 {
+				check(t, f.WriteAt(t.Context(), want[off:off+1<<20], int64(off)))
+			}
+		})
+		time.Sleep(100 * time.Millisecond)
+		if err := g.Rename(t.Context(), "d", "e"); !errors.Is(err, remote.ErrTimeout) {
+			t.Errorf("rename: %v", err)
+		}
+		time.Sleep(20 * time.Second)
+		g.server.Break()
+		g.server.Resume()
+		group.Wait()
+		_, err := f.Close(t.Context())
+		check(t, err)
+		same(t, "the copy", g.onServer("d/f"), want)
+	})
+}

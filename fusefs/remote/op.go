@@ -47,7 +47,7 @@ type op struct {
 }
 
 // opCost is what a queued write takes besides its data, with all that is known of it
-// while it is in flight, in bytes.
+// while it is in flight, in bytes. The parts that cutLocked makes of one are not counted.
 const opCost = 2 << 10
 
 // changes says that the operation changes the file.

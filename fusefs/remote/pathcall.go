@@ -14,6 +14,7 @@ type outcome int
 
 const (
 	notDone outcome = iota // it did not happen: ask again
+	undone                 // the same, and it cannot look so for another reason
 	done                   // it happened
 )
 

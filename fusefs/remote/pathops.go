@@ -86,7 +86,7 @@ func (r *Remote) Remove(ctx context.Context, p string) error {
 	if err == nil || isStatus(err) {
 		m.end(err == nil, true)
 	}
-	if len(m.objects) > 0 && !r.spawn(func() { m.end(m.find(), false) }) {
+	if len(m.objects) > 0 && !r.spawn(func() { m.end(m.find()) }) {
 		m.end(false, false)
 	}
 	return err

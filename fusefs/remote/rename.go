@@ -28,9 +28,9 @@ func (r *Remote) Rename(ctx context.Context, oldp, newp string) error {
 		return renameRefused(ctx, c, oldPath, newPath, c.PosixRename(ctx, oldPath, newPath))
 	})
 	happened := err == nil
-	told := happened || isStatus(err)
-	if happened || told && !aside.moved {
-		m.end(happened, told)
+	sure := happened || isStatus(err)
+	if happened || sure && !aside.moved {
+		m.end(happened, sure)
 	}
 	if !aside.moved && len(m.objects) == 0 {
 		return err // nobody asks what became of it
@@ -41,15 +41,15 @@ func (r *Remote) Rename(ctx context.Context, oldp, newp string) error {
 	tidied := make(chan struct{})
 	if !r.spawn(func() {
 		defer close(tidied)
-		if !happened {
-			happened = m.find()
+		if !sure {
+			happened, sure = m.find()
 		}
 		if aside.moved {
 			r.tidy(aside.path, newPath, happened)
 		}
-		m.end(happened, told)
+		m.end(happened, sure)
 	}) {
-		m.end(happened, told)
+		m.end(happened, sure)
 		return err
 	}
 	if aside.moved {

@@ -50,7 +50,8 @@ func settleGone(path string) settler {
 	}
 }
 
-// settleRenamed: the old name is gone and the new one is there.
+// settleRenamed: the old name is gone and the new one is there. The other way round
+// nothing has happened.
 func settleRenamed(oldPath, newPath string) settler {
 	return func(ctx context.Context, c *sftp.Client) (outcome, error) {
 		oldCall, newCall := c.StartLstat(oldPath), c.StartLstat(newPath)
@@ -63,6 +64,8 @@ func settleRenamed(oldPath, newPath string) settler {
 			return notDone, newErr
 		case isNotExist(oldErr) && newErr == nil:
 			return done, nil
+		case oldErr == nil && isNotExist(newErr):
+			return undone, nil
 		}
 		return notDone, nil
 	}

@@ -67,10 +67,15 @@ func TestStripe_interrupted(t *testing.T) {
 		g := newRig(t, longWay(), quick())
 		data := random(2, 32<<20)
 		f := g.open("f", forWrite)
-		breaks := breaker{g: g, step: len(data) / 5}
-		for off := 0; off < len(data); off += 1 << 20 {
+		const breaks = 5
+		opened := func() uint64 { return g.Counters().Requests["open"] }
+		for off, before := 0, opened(); off < len(data); off += 1 << 20 {
 			check(t, f.WriteAt(t.Context(), data[off:off+1<<20], int64(off)))
-			breaks.progress(1 << 20)
+			if (off+1<<20)%(len(data)/breaks&^(1<<20-1)) == 0 {
+				testenv.Eventually(t, 10*time.Second, "the file is striped", func() bool { return opened() >= before+2 })
+				before = opened()
+				g.server.Break()
+			}
 			if off == 16<<20 { // a change of attributes in the middle
 				check(t, f.Setstat(t.Context(), remote.Attrs{Valid: sftp.AttrMode, Mode: 0o600}))
 			}
@@ -79,6 +84,9 @@ func TestStripe_interrupted(t *testing.T) {
 		a, err := f.Close(t.Context())
 		if err != nil {
 			t.Fatal(err)
+		}
+		if c := g.Counters(); c.Reconnects != breaks || c.Resent == 0 {
+			t.Errorf("%d connections made again, %d writes sent again", c.Reconnects, c.Resent)
 		}
 		if a.Valid != 0 && (a.Mtime != 12345 || a.Size != uint64(len(data))) {
 			t.Errorf("close gave %+v", a)

@@ -87,3 +87,26 @@ func TestTrim_isConfirmedOrNoneIsOpened(t *testing.T) {
 		}
 	})
 }
+
+// TestChannels_brokenOnesAreReplaced has a server break the protocol on a data channel, more
+// often than there are channels.
+func TestChannels_brokenOnesAreReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := quick()
+		o.MaxConnections, o.MaxChannels = 1, 4
+		g := newRig(t, testenv.CountOptions{Delay: 5 * time.Millisecond, Settle: -1}, o)
+		g.put("f", []byte("data"))
+		for range 8 {
+			f := g.open("f", forRead)
+			g.server.Inject(testenv.Fault{Kind: testenv.FaultWrongID, Op: "read", Times: 1})
+			got, err := readAll(t.Context(), f, 4, 4, 1)
+			check(t, err)
+			same(t, "read", got, []byte("data"))
+			f.Close(t.Context())
+			time.Sleep(5 * time.Second)
+		}
+		if s := g.Status(); s.Channels < 2 || s.Counters.Dials != 1 {
+			t.Errorf("%d channels after %d dials", s.Channels, s.Counters.Dials)
+		}
+	})
+}

@@ -18,6 +18,9 @@ func (c *Client) read() {
 		err = r.frame()
 	}
 	c.end(err)
+	for err = nil; err == nil; { // to its end, by which its owner knows that it is gone
+		_, err = c.conn.Read(r.buf)
+	}
 }
 
 // reader takes frames from the stream. buf[lo:hi] is read and not yet used.
