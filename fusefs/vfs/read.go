@@ -123,7 +123,7 @@ func (f *FS) readSpans(ctx context.Context, h *handle, pat pattern, off, end, si
 		return 0, nil, err
 	}
 	begin := func(s *span) { f.fetch(h, s) }
-	spans, waits := f.spans.cover(n, off, want, pieceSize, false, begin)
+	spans, waits := f.spans.cover(n, off, end, want, pieceSize, begin)
 	if waits {
 		f.count.misses.Add(1)
 		if begins := pat.streak <= end-off && off == 0; !begins || end-off >= largeRead {

@@ -103,7 +103,7 @@ func (f *FS) readAhead(n *node, end, size, window int64, begin func(*span)) {
 	from := f.spans.covered(n, end)
 	for from < limit && (limit-from >= piece || limit == size) {
 		stop := min(from+piece, limit)
-		f.spans.cover(n, from, stop, piece, true, begin)
+		f.spans.cover(n, from, from, stop, piece, begin)
 		from = f.spans.covered(n, stop)
 	}
 }

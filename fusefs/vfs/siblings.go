@@ -54,6 +54,9 @@ func (f *FS) noteOpen(n *node) {
 			next = false
 		}
 	}
+	if next && f.skimmed(order[j]) {
+		next, known = false, false // the next file would be fetched for its head
+	}
 	s.last, s.lastAt = n.name, now
 	if !next {
 		if i != j || !known {
@@ -67,6 +70,12 @@ func (f *FS) noteOpen(n *node) {
 	}
 	s.ahead = min(max(4, s.ahead*2), siblingLimit)
 	f.fetchSiblings(d, i)
+}
+
+// skimmed says that n was left again after its head was read, which is less than what
+// fetching it as a whole would bring. A small file is fetched as a whole in any case.
+func (f *FS) skimmed(n *node) bool {
+	return n.file != nil && n.file.readers == 0 && n.attr.Size > smallFile && f.spans.wasted(n)
 }
 
 func byName(n *node, name string) int {
@@ -153,7 +162,7 @@ func (f *FS) fetchWhole(ctx context.Context, n *node) {
 	}
 	f.opened(n, a, o.since, o.at)
 	var spans []*span
-	f.spans.cover(n, 0, int64(a.Size), siblingMax, true, func(s *span) { spans = append(spans, s) })
+	f.spans.cover(n, 0, 0, int64(a.Size), siblingMax, func(s *span) { spans = append(spans, s) })
 	f.mu.Unlock()
 	for _, s := range spans {
 		got, rerr := file.ReadAt(ctx, s.buf, s.off)

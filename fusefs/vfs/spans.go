@@ -81,10 +81,12 @@ func (c *spanCache) at(n *node, off int64) int {
 }
 
 // cover gives the spans that cover [off, end), making new ones of at most piece
-// bytes where there are none; begin starts the fetch of each new one. ahead says
-// that nobody asked for them yet.
-func (c *spanCache) cover(n *node, off, end, piece int64, ahead bool, begin func(*span)) (spans []*span, waits bool) {
+// bytes where there are none; begin starts the fetch of each new one. Somebody asked for
+// [off, asked), and nobody yet for what is behind it. waits says that data which were
+// asked for are not there.
+func (c *spanCache) cover(n *node, off, asked, end, piece int64, begin func(*span)) (spans []*span, waits bool) {
 	var fresh []*span
+	ahead := asked <= off
 	now := time.Now()
 	c.mu.Lock()
 	for pos := off; pos < end; {
@@ -93,7 +95,7 @@ func (c *spanCache) cover(n *node, off, end, piece int64, ahead bool, begin func
 			s := n.file.spans[i]
 			if !ahead {
 				s.used, s.usedAt = true, now
-				s.read += min(end, s.end) - pos
+				s.read += max(0, min(asked, s.end)-pos)
 				c.lru.MoveToFront(s.elem)
 				if !s.ready() {
 					waits = true
@@ -110,13 +112,12 @@ func (c *spanCache) cover(n *node, off, end, piece int64, ahead bool, begin func
 		s := &span{
 			n: n, off: pos, end: stop, buf: make([]byte, stop-pos), done: make(chan struct{}),
 			ahead: ahead, used: !ahead, usedAt: now,
+			read: max(0, min(asked, stop)-pos),
 		}
 		n.file.spans = slices.Insert(n.file.spans, i, s)
 		s.elem = c.lru.PushFront(s)
 		c.total += int64(len(s.buf))
-		if ahead {
-			c.count.ahead.Add(uint64(len(s.buf)))
-		}
+		c.count.ahead.Add(uint64(stop - pos - s.read))
 		waits = waits || !ahead
 		spans, fresh = append(spans, s), append(fresh, s)
 		pos = stop
@@ -137,6 +138,19 @@ func (c *spanCache) covered(n *node, off int64) int64 {
 		off = n.file.spans[i].end
 	}
 	return off
+}
+
+// wasted says that of the data of n which are here less was read than is made up for by
+// what they may bring.
+func (c *spanCache) wasted(n *node) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var here, read int64
+	for _, s := range n.file.spans {
+		here += s.end - s.off
+		read += s.read
+	}
+	return growth*read < here
 }
 
 // whole says that all of a file of that size is here.
@@ -180,9 +194,7 @@ func (c *spanCache) drop(s *span) {
 	s.elem = nil
 	size := s.end - s.off
 	c.total -= size
-	if s.ahead {
-		c.count.wasted.Add(uint64(max(0, size-s.read)))
-	}
+	c.count.wasted.Add(uint64(max(0, size-s.read)))
 	if i := slices.Index(s.n.file.spans, s); i >= 0 {
 		s.n.file.spans = slices.Delete(s.n.file.spans, i, i+1)
 	}
