@@ -11,14 +11,14 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 # The linter is run by version, so that it is nobody's dependency.
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-# -race wherever it can run: it needs cgo and a C compiler.
-RACE := $(shell [ "$$(go env CGO_ENABLED 2>/dev/null)" = 1 ] && command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
+# -race wherever it can run: it needs cgo and a C compiler, which `prepare` may install first.
+RACE = $(shell [ "$$(go env CGO_ENABLED 2>/dev/null)" = 1 ] && command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 
 # One package after the other (-p 1): a mount namespace that one test makes would hold another's mounts.
 # The detector sleeps for a second at each exit, and tests start programs by the hundred.
 GORACE := GORACE=atexit_sleep_ms=20
 
-.PHONY: help demo build image test unit prepare soak bench bench-remote bench-smb lint fmt clean
+.PHONY: help demo build image test unit prepare soak fuzz bench bench-remote bench-smb lint fmt clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ prepare: ## install what the tests need, and say what is missing
 
 soak: ## ten minutes of copies while the link and the server break (BRIDGE_SOAK=1h for longer)
 	set -o pipefail; BRIDGE_SOAK=$${BRIDGE_SOAK:-10m} go test $(RACE) -count=1 -timeout 0 -run 'TestSoak$$|TestSSHD_silence$$' -v ./fusefs/remote | grep -v 'level='
+
+fuzz: ## ten minutes of made-up input to whatever parses (FUZZTIME=5m for each parser)
+	set -e; git grep -o '^func Fuzz[A-Za-z]*' -- '*_test.go' | while IFS=: read -r file name; do \
+		go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $${FUZZTIME:-30s} "./$$(dirname "$$file")"; done
 
 bench: build ## a quarter of an hour: measure us beside sshfs, rclone and a local directory (BENCH_RTT=20 BENCH_RUNS=1 and more: e2e/bench)
 	BENCH_BINARY=$(CURDIR)/$(BIN) BENCH_OUT=$(CURDIR)/out go test -run '^$$' -bench '^BenchmarkMounts$$' -benchtime 1x -timeout 0 ./e2e/bench
