@@ -3,7 +3,9 @@ package testenv
 import (
 	"errors"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -138,6 +140,8 @@ func (c *countSession) extended(ext string, id uint32, f *fields) []byte {
 	case "expand-path@openssh.com":
 		path, err := realpath(c.local(c.expand(f.str())))
 		return nameReply(id, path, err)
+	case "users-groups-by-id@openssh.com":
+		return usersGroups(id, f)
 	case "copy-data":
 		return c.copyData(id, f)
 	}
@@ -166,6 +170,26 @@ func (c *countSession) expand(path string) string {
 		return c.s.o.Dir + path[1:]
 	}
 	return path
+}
+
+func usersGroups(id uint32, f *fields) []byte {
+	lists := [2]*reply{{}, {}}
+	for i, list := range lists {
+		ids := fields{b: f.bytes()}
+		for len(ids.b) >= 4 {
+			n := strconv.Itoa(int(ids.u32()))
+			name := ""
+			if i == 0 {
+				if u, err := user.LookupId(n); err == nil {
+					name = u.Username
+				}
+			} else if g, err := user.LookupGroupId(n); err == nil {
+				name = g.Name
+			}
+			list.str(name)
+		}
+	}
+	return newReply(fxpExtendedReply, id).bytes(lists[0].b).bytes(lists[1].b).done()
 }
 
 func (c *countSession) copyData(id uint32, f *fields) []byte {

@@ -139,7 +139,7 @@ func (c *countSession) describe(packet byte, f fields) (op, path string) {
 		ext := f.str()
 		op, _, _ = strings.Cut(ext, "@")
 		switch op {
-		case "limits":
+		case "limits", "users-groups-by-id":
 			return op, ""
 		}
 	default:
@@ -187,6 +187,7 @@ var countExtensions = [][2]string{
 	{"limits@openssh.com", "1"},
 	{"expand-path@openssh.com", "1"},
 	{"copy-data", "1"},
+	{"users-groups-by-id@openssh.com", "1"},
 }
 
 func (c *countSession) offers(ext string) bool {

@@ -60,7 +60,7 @@ func (c *contract) find() *finding {
 		}
 		for _, e := range []string{
 			sftp.ExtPosixRename, sftp.ExtHardlink, sftp.ExtFsync, sftp.ExtStatVFS, sftp.ExtLimits,
-			sftp.ExtCopyData, sftp.ExtLsetstat, sftp.ExtExpandPath,
+			sftp.ExtCopyData, sftp.ExtLsetstat, sftp.ExtUsersGroupsByID, sftp.ExtExpandPath,
 		} {
 			if client.Has(e) {
 				name, _, _ := strings.Cut(e, "@")

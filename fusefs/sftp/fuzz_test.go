@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"runtime"
 	"strings"
@@ -21,7 +22,7 @@ type scripted struct {
 	hello io.Reader
 }
 
-const allExtensions = sftp.ExtPosixRename + " " + sftp.ExtStatVFS + " " + sftp.ExtCopyData + " " + sftp.ExtExpandPath
+const allExtensions = sftp.ExtPosixRename + " " + sftp.ExtStatVFS + " " + sftp.ExtCopyData + " " + sftp.ExtUsersGroupsByID + " " + sftp.ExtExpandPath
 
 func newScripted(replies []byte) *scripted {
 	hello := packet(2, 3)
@@ -71,6 +72,7 @@ func battery(c *sftp.Client) (waits []func(context.Context) error) {
 	add(waiting(c.StartReadlink("l")))
 	add(waiting(c.StartRealpath(".")))
 	add(waiting(c.StartStatVFS(".")))
+	add(waiting(c.StartUsersGroupsByID([]uint32{1, 2}, []uint32{3})))
 	add(waiting(c.StartMkdir("d", sftp.Attrs{})))
 	add(waiting(c.StartExpandPath("~")))
 	c.StartOpen("abandoned", sftp.FlagRead, sftp.Attrs{}).Abandon()
@@ -96,9 +98,10 @@ func goodReplies() [][]byte {
 		seal(packet(104, 4, u32(1), text("../target"), text(""), u32(0))),
 		seal(packet(104, 5, u32(1), text("/home"), text("/home"), u32(0))),
 		seal(packet(201, 6, make([]byte, 88))),
-		seal(packet(101, 7, u32(0), text("ok"), text(""))),
-		seal(packet(101, 8, u32(2))),
-		seal(packet(102, 9, text("late"))),
+		seal(packet(201, 7, text("\x00\x00\x00\x01a\x00\x00\x00\x01b"), text("\x00\x00\x00\x00"))),
+		seal(packet(101, 8, u32(0), text("ok"), text(""))),
+		seal(packet(101, 9, u32(2))),
+		seal(packet(102, 10, text("late"))),
 	}
 }
 
@@ -137,8 +140,27 @@ func survive(t *testing.T, replies []byte) (results []error) {
 
 func TestBatteryIsAnsweredWell(t *testing.T) {
 	for i, err := range survive(t, bytes.Join(goodReplies(), nil)) {
-		if (err != nil) != (i == 8) {
+		if (err != nil) != (i == 9) {
 			t.Errorf("call %d: %v", i, err)
+		}
+	}
+}
+
+// The battery asks for the names of two users and of one group.
+func TestUsersGroups_otherNumbersOfNames(t *testing.T) {
+	name := "\x00\x00\x00\x01a"
+	for reply, lists := range map[string][][]byte{
+		"one user":      {text(name), text(name)},
+		"three users":   {text(name + name + name), text(name)},
+		"no group":      {text(name + name), text("")},
+		"two groups":    {text(name + name), text(name + name)},
+		"a huge name":   {text(name + "\xff\xff\xff\xff"), text(name)},
+		"half a length": {text(name + name + "\x00"), text(name)},
+		"one list":      {text(name + name)},
+	} {
+		results := survive(t, seal(packet(201, 7, lists...)))
+		if err := results[7]; !errors.Is(err, sftp.ErrProtocol) {
+			t.Errorf("%s: %v", reply, err)
 		}
 	}
 }

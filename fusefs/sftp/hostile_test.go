@@ -57,6 +57,10 @@ func TestBrokenRepliesEndTheSession(t *testing.T) {
 			_, err := c.StatVFS(ctx, ".")
 			return err
 		}, []testenv.Fault{{Kind: testenv.FaultShortField}}},
+		{"users-groups-by-id", func(ctx context.Context, c *sftp.Client, _ sftp.Handle) error {
+			_, err := c.UsersGroupsByID(ctx, []uint32{0}, []uint32{0})
+			return err
+		}, []testenv.Fault{{Kind: testenv.FaultShortField}}},
 	} {
 		for _, fault := range append(test.faults, everywhere...) {
 			fault.Op, fault.Times = test.op, 1

@@ -3,6 +3,7 @@ package sftp
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -114,4 +115,43 @@ func (c *Client) startLimits() *Call[Limits] {
 		}
 		return Limits{MaxRead: payload(read), MaxWrite: payload(write), MaxOpenHandles: handles}, nil
 	})
+}
+
+// StartUsersGroupsByID asks for the names of numeric ids. Without
+// ExtUsersGroupsByID it is errors.ErrUnsupported.
+func (c *Client) StartUsersGroupsByID(uids, gids []uint32) *Call[UsersGroups] {
+	if !c.Has(ExtUsersGroupsByID) {
+		return failed[UsersGroups](c, kindUsersGroups, unsupported(kindUsersGroups, ""))
+	}
+	f := c.newFrame(kindUsersGroups)
+	for _, ids := range [][]uint32{uids, gids} {
+		f.u32(uint32(4 * len(ids)))
+		for _, id := range ids {
+			f.u32(id)
+		}
+	}
+	users, groups := len(uids), len(gids)
+	return start(c, kindUsersGroups, "", f, func(d *decoder) (UsersGroups, error) {
+		u, err1 := decodeIDNames(d.bytes(), users)
+		g, err2 := decodeIDNames(d.bytes(), groups)
+		return UsersGroups{Users: u, Groups: g}, errors.Join(d.err, err1, err2)
+	})
+}
+
+// UsersGroupsByID is StartUsersGroupsByID and Wait.
+func (c *Client) UsersGroupsByID(ctx context.Context, uids, gids []uint32) (UsersGroups, error) {
+	return c.StartUsersGroupsByID(uids, gids).Wait(ctx)
+}
+
+// decodeIDNames takes n strings and nothing else.
+func decodeIDNames(b []byte, n int) ([]string, error) {
+	d := decoder{b: b}
+	names := make([]string, 0, n)
+	for range n {
+		names = append(names, string(d.bytes()))
+	}
+	if d.err == nil && len(d.b) > 0 {
+		return nil, fmt.Errorf("more names than the %d asked for", n)
+	}
+	return names, d.err
 }

@@ -207,6 +207,13 @@ func TestQueries(t *testing.T) {
 		if !filepath.IsAbs(home) {
 			t.Errorf("~ is %q", home)
 		}
+		if has(t, c, sftp.ExtUsersGroupsByID, func() error { _, err := c.UsersGroupsByID(ctx, nil, nil); return err }) {
+			ug, err := c.UsersGroupsByID(ctx, []uint32{0, 4_000_000_000}, []uint32{0})
+			must(t, err)
+			if !slices.Equal(ug.Users, []string{"root", ""}) || !slices.Equal(ug.Groups, []string{"root"}) {
+				t.Errorf("names of ids: %+v", ug)
+			}
+		}
 		if l := c.Limits(); l.MaxRead < 32*1024 || l.MaxRead > 255*1024 || l.MaxWrite < 32*1024 || l.MaxWrite > 255*1024 {
 			t.Errorf("limits: %+v", l)
 		}

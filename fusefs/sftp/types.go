@@ -56,6 +56,13 @@ type StatVFS struct {
 	NameMax         uint64
 }
 
+// UsersGroups are the names that a server gave for numeric ids, in the order
+// in which they were asked for; "" where it has none. They are the server's words,
+// any bytes of any length, and not to be trusted.
+type UsersGroups struct {
+	Users, Groups []string
+}
+
 // Limits are what a session can carry in one request.
 type Limits struct {
 	MaxRead        uint32 // payload bytes of one READ
@@ -92,6 +99,7 @@ const (
 	kindLimits
 	kindCopyData
 	kindLsetstat
+	kindUsersGroups
 	kindExpandPath
 	kindCount
 )
@@ -129,6 +137,7 @@ var kinds = [kindCount]struct {
 	kindLimits:      {"limits", fxpExtended, ExtLimits, fxpExtendedReply},
 	kindCopyData:    {"copy-data", fxpExtended, ExtCopyData, fxpStatus},
 	kindLsetstat:    {"lsetstat", fxpExtended, ExtLsetstat, fxpStatus},
+	kindUsersGroups: {"users-groups-by-id", fxpExtended, ExtUsersGroupsByID, fxpExtendedReply},
 	kindExpandPath:  {"expand-path", fxpExtended, ExtExpandPath, fxpName},
 }
 
@@ -141,12 +150,13 @@ func (k kind) String() string {
 
 // Extensions that this package can use, for Has.
 const (
-	ExtPosixRename = "posix-rename@openssh.com"
-	ExtHardlink    = "hardlink@openssh.com"
-	ExtFsync       = "fsync@openssh.com"
-	ExtStatVFS     = "statvfs@openssh.com"
-	ExtLimits      = "limits@openssh.com"
-	ExtCopyData    = "copy-data"
-	ExtLsetstat    = "lsetstat@openssh.com"
-	ExtExpandPath  = "expand-path@openssh.com"
+	ExtPosixRename     = "posix-rename@openssh.com"
+	ExtHardlink        = "hardlink@openssh.com"
+	ExtFsync           = "fsync@openssh.com"
+	ExtStatVFS         = "statvfs@openssh.com"
+	ExtLimits          = "limits@openssh.com"
+	ExtCopyData        = "copy-data"
+	ExtLsetstat        = "lsetstat@openssh.com"
+	ExtUsersGroupsByID = "users-groups-by-id@openssh.com"
+	ExtExpandPath      = "expand-path@openssh.com"
 )
