@@ -89,6 +89,7 @@ func checkRemoteHost(ctx context.Context, c *Config, m api.MountSpec, speed bool
 	}
 	defer session.Close()
 	fs = append(fs, checkSFTP(check, session)...)
+	fs = append(fs, checkFolder(ctx, check, session, info.User, t.Path))
 	if speed {
 		fs = append(fs, checkSpeed(whole, check, route)...)
 	}

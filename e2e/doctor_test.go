@@ -87,8 +87,15 @@ func TestDoctor_findsEachFault(t *testing.T) {
 		return append([]string{"--ssh-dir", s.SSHDir}, append(more, s.Remote(s.HomeSeen))...)
 	}
 
+	folders := testenv.StartSSHD(t, testenv.SSHDOptions{User: "nobody"})
+	testenv.RunOK(t, "sh", "-ec", `cd "$1"; touch file; mkdir -m 755 -p secret/deep; chmod 700 secret`, "sh", folders.Home)
+	folder := func(name string) []string {
+		return []string{"--ssh-dir", folders.SSHDir, folders.Remote(filepath.Join(folders.Home, name))}
+	}
+
 	for _, p := range []patient{
 		{name: "nothing is wrong", config: noSMB, args: remote(plain), check: "remote", says: "every extension", note: true},
+		{name: "nothing is wrong with the folder", config: noSMB, args: remote(plain), check: "remote", says: plain.HomeSeen + " is a folder of root:root, mode 0755", note: true},
 		{name: "no /dev/fuse", config: noSMB, check: "/dev/fuse", says: "no /dev/fuse here", remedy: "--device /dev/fuse",
 			before: "mkdir DIR/dev; mount -t tmpfs none DIR/dev; touch DIR/dev/null; mount --bind /dev/null DIR/dev/null; mount --move DIR/dev /dev"},
 		{name: "another /dev/fuse", config: noSMB, check: "/dev/fuse", says: "something else", remedy: "mknod", before: "mount --bind /dev/null /dev/fuse"},
@@ -114,6 +121,10 @@ func TestDoctor_findsEachFault(t *testing.T) {
 		{name: "a refused login", config: noSMB + fmt.Sprintf("mounts:\n  m: {remote: '%s', identity_files: [%s], ssh_options: [IdentitiesOnly=yes, IdentityAgent=none]}\n", fmt.Sprintf("sftp://root@127.0.0.1:%d/", refuses.Port), stranger), check: "remote", says: "root", remedy: "key"},
 		{name: "a password that nobody typed", config: noSMB, args: remote(asks), check: "remote", says: "", remedy: "on a terminal"},
 		{name: "no SFTP service", config: noSMB, args: remote(noSFTP), check: "remote", says: "SFTP", remedy: "Subsystem sftp"},
+		{name: "a folder that is not there", config: noSMB, args: folder("none"), check: "remote", says: "none is not there", remedy: "make this one"},
+		{name: "a file", config: noSMB, args: folder("file"), check: "remote", says: "file is no folder", remedy: "folder that it is in"},
+		{name: "a folder that may not be read", config: noSMB, args: folder("secret"), check: "remote", says: "secret is a folder of root:root, mode 0700: nobody may not look into it", remedy: "let nobody read and enter it"},
+		{name: "a folder that may not be reached", config: noSMB, args: folder("secret/deep"), check: "remote", says: "nobody may not get at", remedy: "enter the folders above it"},
 		{name: "no extensions", config: noSMB, args: remote(bare), check: "remote", says: "lacks", note: true},
 	} {
 		t.Run(p.name, func(t *testing.T) {

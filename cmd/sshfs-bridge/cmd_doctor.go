@@ -18,8 +18,8 @@ func newDoctorCommand(g *global) *cobra.Command {
 		Short: "Check what the machine and the remotes offer, and say what to do",
 		Long: `doctor checks /dev/fuse, the capabilities, the directories, smbd, its ports, the
 configuration, the supervisor, and for each mount, and each that is named, whether the
-server can be reached, its host key, the login and the SFTP service. It changes
-nothing.
+server can be reached, its host key, the login, the SFTP service and the folder. It
+changes nothing.
 
 With --speed it measures, for the remotes or mounts that are named, how much one
 SSH channel carries and how much several do, and says which limit holds: the

@@ -35,7 +35,7 @@ func (l *link) lookAtRoot(ctx context.Context) error {
 		}
 		return rootOutcome(known, a, err)
 	}
-	given, err := l.expandRoot(ctx, r.o.Root)
+	given, err := ExpandRoot(ctx, c, r.o.Root)
 	if err != nil {
 		return err
 	}
@@ -75,16 +75,16 @@ func (l *link) lookAtRoot(ctx context.Context) error {
 	return nil
 }
 
-// expandRoot turns what the user gave into what the server understands: a path
-// that is absolute or relative to the directory in which sessions begin.
-func (l *link) expandRoot(ctx context.Context, given string) (string, error) {
+// ExpandRoot turns what the user gave (Options.Root) into what the server understands:
+// a path that is absolute or relative to the directory in which sessions begin.
+func ExpandRoot(ctx context.Context, c *sftp.Client, given string) (string, error) {
 	switch rest, home := strings.CutPrefix(given, "~"); {
 	case given == "" || given == "~" || given == "~/":
 		return ".", nil
 	case home && strings.HasPrefix(rest, "/"):
 		return strings.TrimLeft(rest, "/"), nil
-	case home && l.control.client.Has(sftp.ExtExpandPath):
-		expanded, err := l.control.client.ExpandPath(ctx, given)
+	case home && c.Has(sftp.ExtExpandPath):
+		expanded, err := c.ExpandPath(ctx, given)
 		if err != nil {
 			return "", rootOutcome(given, Attrs{}, err)
 		}
