@@ -27,17 +27,7 @@ func NoLeaks(t testing.TB) {
 		if err := findGoroutines(goroutines); err != nil {
 			t.Errorf("goroutines left: %v", err)
 		}
-		var left []string
-		if !Poll(leakPatience, func() bool {
-			left = nil
-			for fd, name := range openFiles() {
-				if before[fd] != name {
-					left = append(left, fd+" "+name)
-				}
-			}
-			return len(left) == 0
-		}) {
-			slices.Sort(left)
+		if left := descriptorsLeft(before); len(left) > 0 {
 			t.Errorf("descriptors left:\n%s", strings.Join(left, "\n"))
 		}
 	})
@@ -55,11 +45,9 @@ func Main(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "goroutines left after the tests:", err)
 		return 1
 	}
-	for fd, name := range openFiles() {
-		if _, ok := before[fd]; !ok {
-			fmt.Fprintln(os.Stderr, "descriptor left after the tests:", fd, name)
-			code = 1
-		}
+	if left := descriptorsLeft(before); len(left) > 0 {
+		fmt.Fprintln(os.Stderr, "descriptors left after the tests:", strings.Join(left, ", "))
+		code = 1
 	}
 	return code
 }
@@ -72,6 +60,22 @@ func findGoroutines(o ...goleak.Option) error {
 		}
 	}
 	return err
+}
+
+// descriptorsLeft gives those that were not there before, once they had their time to go.
+func descriptorsLeft(before map[string]string) []string {
+	var left []string
+	Poll(leakPatience, func() bool {
+		left = nil
+		for fd, name := range openFiles() {
+			if before[fd] != name {
+				left = append(left, fd+" "+name)
+			}
+		}
+		return len(left) == 0
+	})
+	slices.Sort(left)
+	return left
 }
 
 // openFiles are this process's descriptors and what they are, without those of
