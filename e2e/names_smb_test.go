@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"sshfs-bridge/e2e/testenv"
 )
 
 // nameCases are names on the server, and as a client sees and gives them. What SMB
@@ -78,6 +80,12 @@ func namesBothWays(t *testing.T, b *bridge, home string) {
 		}
 		if left := tree(t, filepath.Join(home, client)); len(left) > 0 {
 			t.Errorf("%s: left on the server: %q", client, left)
+		}
+	}
+	mac := testenv.DialMacSMB(t, b.Port, "names")
+	for _, name := range shown {
+		if got, err := mac.Search("listed", name); err != nil || len(got) != 1 || got[0].Name != name {
+			t.Errorf("a Mac looks for %+q: %v, %v", name, got, err)
 		}
 	}
 	// Renamed to each name and back.

@@ -184,9 +184,6 @@ func (c *cliClient) readAll(dir string, names []string) (map[string]string, erro
 func (c *cliClient) removeAll(dir string, names []string) error {
 	var commands []string
 	for _, name := range names {
-		if strings.ContainsFunc(name, func(r rune) bool { return r >= 0xf001 && r <= 0xf027 }) {
-			name += "*" // smbd 4.22 finds such a name only by a pattern
-		}
 		commands = append(commands, fmt.Sprintf(`del "%s"`, name))
 	}
 	_, err := c.do(dir, strings.Join(commands, "; "))

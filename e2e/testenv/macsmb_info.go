@@ -155,3 +155,25 @@ func AfpInfo(finder [32]byte) []byte {
 	copy(b[16:], finder[:])
 	return b
 }
+
+// Search asks a directory for exactly one name, in which way Apple's client looks up
+// each name (SMBClient-494, smb2fs_smb_cmpd_query_dir_one).
+func (c *MacSMB) Search(path, pattern string) ([]MacEntry, error) {
+	d, err := c.Open(path, MacOpen{Create: OpenExisting, Directory: true})
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	name := utf16le(pattern)
+	b := append(le.AppendUint16(nil, 33), idBothDirectory, 3)
+	b = le.AppendUint32(b, 0)
+	b = append(b, d.id[:]...)
+	b = le.AppendUint16(b, smbHeader+32)
+	b = le.AppendUint16(b, uint16(len(name)))
+	b = le.AppendUint32(b, 1<<16)
+	in, err := c.roundTrip(commandQueryDirectory, append(b, name...))
+	if err != nil {
+		return nil, err
+	}
+	return entries(in[le.Uint16(in[2:])-smbHeader:]), nil
+}

@@ -18,6 +18,14 @@ const maxName = 255
 // otherwise. For a name known to be absent it returns ENOENT and a Node that
 // says for how long.
 func (f *FS) Lookup(ctx context.Context, parent uint64, shown string) (Node, error) {
+	n, err := f.lookup(ctx, parent, shown)
+	if f.names.standsIn(shown) {
+		n.EntryTTL = 0 // another spelling: what becomes of the name is told of the one that is listed
+	}
+	return n, err
+}
+
+func (f *FS) lookup(ctx context.Context, parent uint64, shown string) (Node, error) {
 	f.mu.Lock()
 	d, err := f.getDir(parent)
 	if err != nil {

@@ -18,7 +18,9 @@ import (
 //
 //   - a byte that is not UTF-8 is %XX (XX from 80 to FF, upper case);
 //   - U+F001 to U+F027 are shown as their bytes, in the same way: smbd has them stand
-//     for what SMB cannot carry, and would not find them again;
+//     for what SMB cannot carry, and translates them back. Where a folder is searched for
+//     exactly one name, as Macs look names up, smbd from 4.22 on does not: given here,
+//     they are what they stand for;
 //   - a space or dot at the end is U+F028 or U+F029, as Macs write them;
 //   - a % that would be taken for one of ours is %25.
 //
@@ -33,6 +35,24 @@ const (
 	// them back from one.
 	firstStand, lastStand = '\uf001', '\uf027'
 )
+
+// meant is what smbd has these stand for (vfs_catia with fruit:encoding = native, which
+// takes the table of Macs): control characters, and "*:<>?\|.
+var meant = func() *strings.Replacer {
+	var pairs []string
+	for r := firstStand; r <= '\uf01f'; r++ {
+		pairs = append(pairs, string(r), string(r-0xf000))
+	}
+	for i, c := range "\"*:<>?\\|" {
+		pairs = append(pairs, string(rune('\uf020'+i)), string(c))
+	}
+	return strings.NewReplacer(pairs...)
+}()
+
+// standsIn says that something in a name that a user gave stands for what SMB cannot carry.
+func (m names) standsIn(shown string) bool {
+	return m.smb && strings.ContainsFunc(shown, func(r rune) bool { return r >= firstStand && r <= lastStand })
+}
 
 // show gives the name under which a remote name is shown.
 func (m names) show(name string) string {
@@ -74,6 +94,7 @@ func (m names) remote(shown string) string {
 	if !m.smb || plain(shown) {
 		return shown
 	}
+	shown = meant.Replace(shown)
 	s := shown
 	if t, ok := strings.CutSuffix(s, shownSpace); ok {
 		s = t + " "

@@ -38,6 +38,15 @@ func TestNames(t *testing.T) {
 			t.Errorf("without smb, show(%q) = %q", c.name, got)
 		}
 	}
+	// As smbd gives them where it does not translate back.
+	for given, name := range map[string]string{
+		"10\uf02230": "10:30", "\uf001\uf01f": "\x01\x1f", "\uf020\uf021\uf022\uf023\uf024\uf025\uf026\uf027": "\"*:<>?\\|",
+		"\uf022%EF%80%A2\uf028": ":\uf022 ",
+	} {
+		if got := m.remote(given); got != name {
+			t.Errorf("remote(%+q) = %+q, want %+q", given, got, name)
+		}
+	}
 }
 
 // FuzzNames: every name is shown as UTF-8, without what SMB cannot carry at its
