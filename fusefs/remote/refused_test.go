@@ -70,7 +70,7 @@ func TestReopen_refusedForLong(t *testing.T) {
 // its reader for ever, nor the link of everybody else.
 func TestReopen_endsTheSessionEachTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newRig(t, testenv.CountOptions{}, quick())
+		g := newRig(t, testenv.CountOptions{Delay: 25 * time.Millisecond}, quick())
 		g.put("f", []byte("data"))
 		f := g.open("f", forRead)
 		_, remove := g.server.Inject(testenv.Fault{Kind: testenv.FaultEOF, Op: "open", Path: "f"})
