@@ -30,6 +30,8 @@ type pathRequest[T any] struct {
 	// settle finds out, after the answer was lost, what became of it; nil
 	// for what may simply be asked again.
 	settle func(ctx context.Context, l *link) (T, outcome, error)
+	// bounded says that the caller has set the time that all of it may take.
+	bounded bool
 	// opens says that do asks another channel, and notes itself which one timed out.
 	opens bool
 }
@@ -73,8 +75,11 @@ func (l *losses) reset() { *l = losses{} }
 func run[T any](ctx context.Context, r *Remote, q pathRequest[T]) (T, error) {
 	var zero T
 	start := time.Now()
-	ctx, cancel := context.WithTimeoutCause(ctx, r.o.PathTimeout, ErrTimeout)
-	defer cancel()
+	if !q.bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, r.o.PathTimeout, ErrTimeout)
+		defer cancel()
+	}
 	r.used()
 	if err := r.requestLimit.wait(ctx, 1); err != nil {
 		return zero, q.wrap(err)
@@ -121,6 +126,23 @@ func run[T any](ctx context.Context, r *Remote, q pathRequest[T]) (T, error) {
 		if !l.control.alive() {
 			l.fail(err) // else it was a data channel alone
 		}
+	}
+}
+
+// heardTimeout bounds what goes on because more and more of its answer comes.
+const heardTimeout = 10 * time.Minute
+
+// whileHeard gives a context that ends PathTimeout after the last call of heard, and
+// after heardTimeout in all. The caller calls stop at the end.
+func (r *Remote) whileHeard(parent context.Context) (ctx context.Context, heard func(), stop func()) {
+	most, cancelMost := context.WithTimeoutCause(parent, heardTimeout, ErrTimeout)
+	ctx, cancel := context.WithCancelCause(most)
+	t := time.AfterFunc(r.o.PathTimeout, func() { cancel(ErrTimeout) })
+	heard = func() { t.Reset(r.o.PathTimeout) }
+	return ctx, heard, func() {
+		t.Stop()
+		cancel(nil)
+		cancelMost()
 	}
 }
 

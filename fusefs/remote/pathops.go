@@ -32,10 +32,14 @@ func (r *Remote) Stat(ctx context.Context, p string) (Attrs, error) {
 	}})
 }
 
-// ReadDir lists a directory, without "." and "..", in the server's order.
+// ReadDir lists a directory, without "." and "..", in the server's order. A large one on a
+// slow line takes its time: it ends after PathTimeout without a further name, and after
+// ten minutes in all.
 func (r *Remote) ReadDir(ctx context.Context, p string) ([]Entry, error) {
-	return run(ctx, r, pathRequest[[]Entry]{op: "readdir", path: p, do: func(ctx context.Context, l *link) ([]Entry, error) {
-		return l.control.client.ReadDir(ctx, r.abs(p))
+	ctx, heard, stop := r.whileHeard(ctx)
+	defer stop()
+	return run(ctx, r, pathRequest[[]Entry]{op: "readdir", path: p, bounded: true, do: func(ctx context.Context, l *link) ([]Entry, error) {
+		return l.control.client.ReadDirHeard(ctx, r.abs(p), heard)
 	}})
 }
 

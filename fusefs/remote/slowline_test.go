@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"sync"
@@ -199,6 +200,34 @@ func TestSlowLine(t *testing.T) {
 		}
 		if s := g.Status(); s.State != remote.StateUp || s.Counters.Reconnects != 0 || s.Counters.Resent != 0 {
 			t.Errorf("the line was given up: %+v", s)
+		}
+	})
+}
+
+// TestSlowLine_manyNames lists a directory that takes longer than any other operation by
+// name may.
+func TestSlowLine_manyNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rate, files = 128 << 10, 20_000
+		g := unconnectedBy(t, testenv.CountOptions{Delay: 25 * time.Millisecond, Settle: -1}, remote.Options{}, func(d *rigDialer) remote.Dialer {
+			return lineDialer{d, &slowLine{rate: rate}, &slowLine{rate: rate}}
+		})
+		check(t, g.Connect(t.Context(), false))
+		for i := range files {
+			g.put(fmt.Sprintf("file %05d", i), nil)
+		}
+		start := time.Now()
+		entries, err := g.ReadDir(t.Context(), "")
+		check(t, err)
+		if took := time.Since(start); len(entries) != files || took < 10*time.Second {
+			t.Errorf("%d names after %v", len(entries), took)
+		}
+		// It ends all the same when no more come.
+		g.server.Inject(testenv.Fault{Kind: testenv.FaultSwallow, Op: "readdir", Skip: 20})
+		start = time.Now()
+		_, err = g.ReadDir(t.Context(), "")
+		if took := time.Since(start); !errors.Is(err, remote.ErrTimeout) || took > 15*time.Second {
+			t.Errorf("%v after %v", err, took)
 		}
 	})
 }

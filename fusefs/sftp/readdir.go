@@ -104,6 +104,11 @@ func (c *Client) StartReadDirPacket(h Handle) *Call[[]Name] {
 // OPENDIR, and one or two for READDIRs that are in flight together; CLOSE is not
 // waited for.
 func (c *Client) ReadDir(ctx context.Context, path string) ([]Name, error) {
+	return c.ReadDirHeard(ctx, path, func() {})
+}
+
+// ReadDirHeard is ReadDir that calls heard at each reply with names.
+func (c *Client) ReadDirHeard(ctx context.Context, path string, heard func()) ([]Name, error) {
 	began := time.Now()
 	h, err := c.StartOpenDir(path).Wait(ctx)
 	if err != nil {
@@ -137,6 +142,7 @@ func (c *Client) ReadDir(ctx context.Context, path string) ([]Name, error) {
 		}
 		if empty++; len(names) > 0 {
 			empty = 0
+			heard()
 		}
 		if size > maxListing || empty > maxEmpty {
 			return nil, &CallError{Op: kindReadDir.String(), Path: path, Sent: true, Err: ErrTooManyEntries}

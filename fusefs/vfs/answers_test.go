@@ -6,7 +6,9 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"sshfs-bridge/e2e/testenv"
 )
@@ -78,4 +80,48 @@ func TestOwnerMayReadAndWrite(t *testing.T) {
 		}
 		own.Close()
 	}
+}
+
+// lengthy is a remote whose listings take longer than anybody waits.
+type lengthy struct {
+	Remote
+	takes    time.Duration
+	listings *atomic.Int32
+}
+
+func (l lengthy) ReadDir(ctx context.Context, path string) ([]Entry, error) {
+	l.listings.Add(1)
+	time.Sleep(l.takes)
+	return l.Remote.ReadDir(ctx, path)
+}
+
+// A directory of very many names over a slow line: nobody hangs, and it is there for who
+// asks again.
+func TestLengthyListing(t *testing.T) {
+	bubble(t, Options{NoBackgroundCheck: true}, func(g *rig) {
+		g.file("f", "content")
+		var listings atomic.Int32
+		f := New(lengthy{FromRemote(g.r), 40 * time.Second, &listings}, Options{NoBackgroundCheck: true})
+		defer f.Close()
+		for range 3 {
+			start := time.Now()
+			_, err := f.OpenDir(g.ctx, RootIno)
+			if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > listPatience {
+				t.Errorf("%v after %v", err, took)
+			}
+		}
+		time.Sleep(30 * time.Second)
+		start := time.Now()
+		g.FS, f = f, g.FS
+		defer func() { g.FS, f = f, g.FS }()
+		if names := g.list(RootIno); len(names) != 1 || names[0] != "f" {
+			t.Errorf("listed are %q", names)
+		}
+		if n, err := g.Lookup(g.ctx, RootIno, "f"); err != nil || n.EntryTTL <= 0 {
+			t.Errorf("the name counts for %v, %v", n.EntryTTL, err)
+		}
+		if took := time.Since(start); took > 0 || listings.Load() != 1 {
+			t.Errorf("%v and %d listings later", took, listings.Load())
+		}
+	})
 }

@@ -35,7 +35,13 @@ func (f *FS) list(ctx context.Context, d *node, since uint64) error {
 	return f.listAfter(ctx, d, func(l *listFetch) bool { return l.since >= since })
 }
 
+// listPatience is how long anybody waits for a listing, as for all else that is asked by
+// name. One of many names over a slow line goes on, and who asks again finds it there.
+const listPatience = 5 * time.Second
+
 func (f *FS) listAfter(ctx context.Context, d *node, ok func(*listFetch) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, listPatience)
+	defer cancel()
 	for {
 		f.mu.Lock()
 		l := d.dir.fetch
@@ -102,6 +108,10 @@ func (f *FS) applyListing(d *node, entries []Entry, l *listFetch) {
 	s := d.dir
 	first := !s.complete && !s.negative
 	s.listGen++
+	at := l.began
+	if half := time.Now().Add(-f.opts.AttrTTL / 2); at.Before(half) && !at.Before(f.forgotAt) {
+		at = half // it took long: it would be too old as soon as it is there
+	}
 	var seen remoteChange
 	for i := range entries {
 		e := &entries[i]
@@ -117,7 +127,7 @@ func (f *FS) applyListing(d *node, entries []Entry, l *listFetch) {
 		}
 		known := s.children[e.Name] != nil
 		guess := known && s.children[e.Name].guess // what is told now is no change
-		c, changed := f.adopt(d, e.Name, e.Attrs, l.since, l.began)
+		c, changed := f.adopt(d, e.Name, e.Attrs, l.since, at)
 		c.listGen = s.listGen
 		switch {
 		case !known:
@@ -143,7 +153,7 @@ func (f *FS) applyListing(d *node, entries []Entry, l *listFetch) {
 		seen.any = true
 		f.lose(c)
 	}
-	s.complete, s.listedAt, s.misses = true, l.began, 0
+	s.complete, s.listedAt, s.misses = true, at, 0
 	s.listTime = time.Since(l.began)
 	s.order = nil
 	f.spell(d)
