@@ -11,7 +11,10 @@ import (
 
 // sambaTests are the tests of shares that run with the image's Samba, too: those
 // whose outcome another release of smbd could change.
-const sambaTests = "TestThroughSMBD|TestSambaCosts|TestClientsOfAShare|TestChangesReachClients|TestSharesWithAPassword|TestSharesWithAPassword_onTheWire|TestSharesComeAndGo|TestOpenOverSleep|TestFruitSuite"
+const sambaTests = "TestThroughSMBD|TestSambaCosts|TestClientsOfAShare|TestChangesReachClients|" +
+	"TestSharesWithAPassword|TestSharesWithAPassword_onTheWire|TestSharesComeAndGo|TestOpenOverSleep|" +
+	"TestShareOfADeadRemote|TestUmountBesideAnotherShare|TestLeases|TestMacMetadataThroughTheShare|" +
+	"TestShareNameWithASpace|TestKilledWorker_hubClientsAreLetGo|TestFruitSuite"
 
 // testerDockerfile adds to the image what the tests bring from this machine's Debian
 // elsewhere.
@@ -41,5 +44,10 @@ func TestDockerSamba(t *testing.T) {
 		"--workdir", "/tmp", "--entrypoint", "/e2e.test", tester, "-test.v", "-test.run", "^("+sambaTests+")$")
 	if err != nil {
 		t.Errorf("with the image's Samba: %v\n%s", err, out)
+	}
+	for name := range strings.SplitSeq(sambaTests, "|") {
+		if !strings.Contains(out, "--- PASS: "+name+" ") { // renamed, or skipped
+			t.Errorf("%s did not pass with the image's Samba", name)
+		}
 	}
 }
