@@ -21,6 +21,8 @@ import (
 func TestSambaCosts(t *testing.T) {
 	m := mountCounted(t, 5*time.Millisecond)
 	prepareWorks(t, filepath.Join(m.dir, "dir"))
+	check(t, os.Mkdir(filepath.Join(m.dir, "dir", "unknown"), 0o755)) // for namesLookedUp
+	writeFile(t, filepath.Join(m.dir, "dir", "unknown", "there"), smallText)
 	port := startSmbd(t, m.mnt, nil)
 	counts := m.countWorks(t, port, "dir")
 	type cost struct {
@@ -72,10 +74,40 @@ func TestSambaCosts(t *testing.T) {
 		}
 	}
 	c := testenv.DialMacSMB(t, port, "files")
+	t.Run("names looked up", func(t *testing.T) { namesLookedUp(t, m, c) })
 	t.Run("large reads", func(t *testing.T) { largeReads(t, m, c) })
 	t.Run("what a Mac is told", func(t *testing.T) { aMacIsTold(t, c) })
 	t.Run("what is open", func(t *testing.T) { whatIsOpen(t, m, c) })
 	t.Run("modes of new files", func(t *testing.T) { modesOfNewFiles(t, m, c) })
+}
+
+// namesLookedUp: a Mac looks up each name before it does anything with it, by a search for
+// exactly that one.
+func namesLookedUp(t *testing.T, m *countedMount, c *testenv.MacSMB) {
+	search := func(dir, name string, found bool) {
+		t.Helper()
+		got, err := c.Search(dir, name)
+		if found && (err != nil || len(got) != 1 || got[0].Name != name) || !found && err != testenv.StatusNoSuchFile {
+			t.Errorf("%s in %s: %v, %v", name, dir, got, err)
+		}
+	}
+	search("dir/list", "f10", true)
+	for name, found := range map[string]bool{"f11": true, "none": false} {
+		n := m.cost(func() {
+			for range repeats {
+				search("dir/list", name, found)
+			}
+		})
+		t.Logf("%s: FUSE %v, SFTP %v", name, n.FUSE, n.SFTP)
+		if n.Depth > 0 || total(n.FUSE) > 6*repeats {
+			t.Errorf("%s was looked up %d times with %d round trips and %d FUSE requests: %v", name, repeats, n.Depth, total(n.FUSE), n.FUSE)
+		}
+	}
+	n := m.cost(func() { search("dir/unknown", "there", true) })
+	t.Logf("the first of a folder: %d round trips, SFTP %v", n.Depth, n.SFTP)
+	if n.Depth > 2 {
+		t.Errorf("the first name of a folder took %d round trips: %v", n.Depth, n.SFTP)
+	}
 }
 
 // largeReads: what a Mac reads by the MiB is not asked for in small pieces.

@@ -57,6 +57,7 @@ type NTStatus uint32
 // Refusals that tests look for.
 const (
 	StatusNoMoreFiles           NTStatus = 0x80000006
+	StatusNoSuchFile            NTStatus = 0xC000000F // a search found nothing
 	StatusNotFound              NTStatus = 0xC0000034
 	StatusLimitation            NTStatus = 0xC0000427 // what the file system cannot hold
 	statusMoreProcessing        NTStatus = 0xC0000016
