@@ -13,8 +13,9 @@ import (
 // whose outcome another release of smbd could change.
 const sambaTests = "TestThroughSMBD|TestSambaCosts|TestClientsOfAShare|TestChangesReachClients|" +
 	"TestSharesWithAPassword|TestSharesWithAPassword_onTheWire|TestSharesComeAndGo|TestOpenOverSleep|" +
-	"TestShareOfADeadRemote|TestUmountBesideAnotherShare|TestLeases|TestMacMetadataThroughTheShare|" +
-	"TestShareNameWithASpace|TestKilledWorker_hubClientsAreLetGo|TestFruitSuite"
+	"TestShareOfADeadRemote|TestUmountBesideAnotherShare|TestRestartBesideAnotherShare|" +
+	"TestLeases|TestMacMetadataThroughTheShare|TestShareNameWithASpace|" +
+	"TestKilledWorker_hubClientsAreLetGo|TestFruitSuite"
 
 // testerDockerfile adds to the image what the tests bring from this machine's Debian
 // elsewhere.

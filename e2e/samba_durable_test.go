@@ -2,9 +2,11 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -83,6 +85,40 @@ func wokenTooLate(t *testing.T, b *bridge, link *testenv.FaultProxy, home string
 		return err
 	})
 	if got, err := os.ReadFile(filepath.Join(home, "late")); err != nil || string(got) != "written" {
+		t.Errorf("on the server is %q, %v", got, err)
+	}
+}
+
+// TestRestartBesideAnotherShare: a Mac has all its shares in one session, which ends when
+// the worker of one of them dies. What it has open on another it takes up again.
+func TestRestartBesideAnotherShare(t *testing.T) {
+	t.Parallel()
+	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
+	b := startBridge(t, bridgeOptions{SSHDir: sshd.SSHDir})
+	b.ok("mount", sshd.Remote(sshd.HomeSeen), "files")
+	b.ok("mount", sshd.Remote(sshd.HomeSeen), "dies")
+	b.share("files") // is there
+	b.share("dies")
+	const first, second = "before, ", "afterwards"
+	mac := testenv.DialMacSMB(t, b.Port, "files")
+	mac.ConnectBeside("dies")
+	f, err := mac.Open("copy", testenv.MacOpen{Create: testenv.CreateNew, Access: copyAccess, Lease: true, Durable: true})
+	check(t, err)
+	check(t, f.Write([]byte(first), 0))
+	check(t, f.Flush())
+	check(t, syscall.Kill(b.status("dies").WorkerPID, syscall.SIGKILL))
+	b.eventually(10*time.Second, "the Mac's connection ends", func() error {
+		_, err := f.Streams()
+		if refused := testenv.NTStatus(0); err == nil || errors.As(err, &refused) {
+			return fmt.Errorf("it is answered: %v", err)
+		}
+		return nil
+	})
+	sleepUntilReclaimed(t, b, f, 0)
+	check(t, f.Write([]byte(second), uint64(len(first))))
+	check(t, f.Close())
+	got, err := os.ReadFile(filepath.Join(sshd.Home, "copy"))
+	if err != nil || string(got) != first+second {
 		t.Errorf("on the server is %q, %v", got, err)
 	}
 }

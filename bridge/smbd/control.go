@@ -160,9 +160,10 @@ func (s *Server) CloseShare(ctx context.Context, share string) error {
 
 // EndShare ends the smbd processes that have a client on share, so that
 // none hangs on a mount that is gone: the clients connect again by themselves,
-// to all their shares, and their open files on all of them fail, since smbd has
-// one process a client. Other clients are not touched. When it cannot be found
-// out who has the share, every client's process is ended.
+// to all their shares, since smbd has one process a client. What they have open
+// fails on all of them, but for durable handles on other shares, which a process
+// that ends politely leaves to be taken up again. Other clients are not touched.
+// When it cannot be found out who has the share, every client's process is ended.
 func (s *Server) EndShare(ctx context.Context, share string) error {
 	return s.endClients(ctx, func(u usage) []string { return u.on(share) })
 }

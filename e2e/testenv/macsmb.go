@@ -92,6 +92,15 @@ func DialMacSMB(t testing.TB, port int, share string) *MacSMB {
 	return c
 }
 
+// ConnectBeside connects the session to another share, as a Mac has all shares of a
+// server in one; what is opened is still of the first.
+func (c *MacSMB) ConnectBeside(share string) {
+	c.t.Helper()
+	first := c.tree
+	c.connect(`\\127.0.0.1\` + share)
+	c.tree = first
+}
+
 // Close ends the connection.
 func (c *MacSMB) Close() { c.conn.Close() }
 
