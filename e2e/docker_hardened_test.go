@@ -80,7 +80,15 @@ func TestDockerHardened(t *testing.T) {
 // removeVolume removes a volume now and when the test has ended.
 func removeVolume(t testing.TB, name string) {
 	t.Helper()
-	remove := func() { _ = exec.Command("docker", "volume", "rm", "-f", name).Run() }
+	remove := func() {
+		// A volume that the container of a killed run still has stays.
+		if ids, err := exec.Command("docker", "ps", "-aq", "--filter", "volume="+name).Output(); err == nil {
+			for _, id := range strings.Fields(string(ids)) {
+				_ = exec.Command("docker", "rm", "-f", id).Run()
+			}
+		}
+		_ = exec.Command("docker", "volume", "rm", "-f", name).Run()
+	}
 	remove()
 	t.Cleanup(remove)
 }
