@@ -29,14 +29,7 @@ func (c *MacSMB) List(path string) ([]MacEntry, error) {
 	defer d.Close()
 	var all []MacEntry
 	for {
-		name := utf16le("*")
-		b := append(le.AppendUint16(nil, 33), idBothDirectory, 0)
-		b = le.AppendUint32(b, 0)
-		b = append(b, d.id[:]...)
-		b = le.AppendUint16(b, smbHeader+32)
-		b = le.AppendUint16(b, uint16(len(name)))
-		b = le.AppendUint32(b, 1<<20)
-		in, err := c.roundTrip(commandQueryDirectory, append(b, name...))
+		in, err := d.query("*", 0)
 		if err == StatusNoMoreFiles {
 			return all, nil
 		}
@@ -164,16 +157,27 @@ func (c *MacSMB) Search(path, pattern string) ([]MacEntry, error) {
 		return nil, err
 	}
 	defer d.Close()
-	name := utf16le(pattern)
-	b := append(le.AppendUint16(nil, 33), idBothDirectory, 3)
-	b = le.AppendUint32(b, 0)
-	b = append(b, d.id[:]...)
-	b = le.AppendUint16(b, smbHeader+32)
-	b = le.AppendUint16(b, uint16(len(name)))
-	b = le.AppendUint32(b, 1<<16)
-	in, err := c.roundTrip(commandQueryDirectory, append(b, name...))
+	in, err := d.query(pattern, queryRestart|querySingle)
 	if err != nil {
 		return nil, err
 	}
 	return entries(in[le.Uint16(in[2:])-smbHeader:]), nil
+}
+
+// Flags of QUERY_DIRECTORY (MS-SMB2 2.2.33).
+const (
+	queryRestart = 1
+	querySingle  = 2
+)
+
+// query asks a directory for entries whose names fit the pattern.
+func (f *MacFile) query(pattern string, flags byte) ([]byte, error) {
+	name := utf16le(pattern)
+	b := append(le.AppendUint16(nil, 33), idBothDirectory, flags)
+	b = le.AppendUint32(b, 0)
+	b = append(b, f.id[:]...)
+	b = le.AppendUint16(b, smbHeader+32)
+	b = le.AppendUint16(b, uint16(len(name)))
+	b = le.AppendUint32(b, 1<<20)
+	return f.c.roundTrip(commandQueryDirectory, append(b, name...))
 }

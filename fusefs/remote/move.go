@@ -32,11 +32,7 @@ func (m *move) run(ctx context.Context, do func(ctx context.Context, c *sftp.Cli
 // now: afterwards it could not be any more. If m was asked for before, it did not happen.
 func (m *move) prepare(ctx context.Context) error {
 	m.end(false, true)
-	taken := m.to
-	if taken == "" {
-		taken = m.from
-	}
-	for _, f := range m.r.objects.at(taken) {
+	for _, f := range m.r.objects.at(m.taken()) {
 		_, err := f.lane(ctx, true, 0)
 		if err != nil && ctx.Err() != nil {
 			return contextCause(ctx)
@@ -44,6 +40,14 @@ func (m *move) prepare(ctx context.Context) error {
 	}
 	m.begin()
 	return nil
+}
+
+// taken is the name that leads to something else afterwards, or to nothing.
+func (m *move) taken() string {
+	if m.to == "" {
+		return m.from
+	}
+	return m.to
 }
 
 // begin puts in doubt what is open under the names that m concerns.
@@ -106,12 +110,8 @@ func (t *objectTable) movedLocked(m *move) {
 	if m.from == m.to {
 		return
 	}
-	taken := m.to
-	if taken == "" {
-		taken = m.from
-	}
 	for _, o := range m.objects {
-		if o.path == taken {
+		if o.path == m.taken() {
 			t.takeLocked(o)
 			o.orphan = true
 		}

@@ -82,8 +82,8 @@ func (c *spanCache) at(n *node, off int64) int {
 
 // cover gives the spans that cover [off, end), making new ones of at most piece
 // bytes where there are none; begin starts the fetch of each new one. Somebody asked for
-// [off, asked), and nobody yet for what is behind it. waits says that data which were
-// asked for are not there.
+// [off, asked), and nobody yet for what is behind it. waits says that, where somebody asked,
+// not all of it is there.
 func (c *spanCache) cover(n *node, off, asked, end, piece int64, begin func(*span)) (spans []*span, waits bool) {
 	var fresh []*span
 	ahead := asked <= off
