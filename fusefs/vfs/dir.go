@@ -55,14 +55,14 @@ func (f *FS) snapshot(ctx context.Context, h *handle) error {
 	fresh := f.listLeft(d) > 0
 	since := f.tick
 	began := time.Now()
-	here := d.loc != nil
+	here, coming := d.loc != nil, d.dir.fetch
 	f.mu.Unlock()
 	if here {
 		if err := f.loadLocal(d); err != nil && !d.gone {
 			return err
 		}
 	} else if !fresh && !d.gone {
-		err := f.listAfter(ctx, d, func(l *listFetch) bool {
+		err := f.listAfter(ctx, d, coming, func(l *listFetch) bool {
 			// A strict listing must not have begun before it was asked for.
 			return !f.strict() || l.since >= since && !l.began.Before(began)
 		})

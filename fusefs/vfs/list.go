@@ -32,19 +32,23 @@ func (f *FS) listLeft(d *node) time.Duration {
 // list has a directory listed and waits for it. A listing that began before
 // the tick since is not good enough.
 func (f *FS) list(ctx context.Context, d *node, since uint64) error {
-	return f.listAfter(ctx, d, func(l *listFetch) bool { return l.since >= since })
+	return f.listAfter(ctx, d, nil, func(l *listFetch) bool { return l.since >= since })
 }
 
 // listPatience is how long anybody waits for a listing, as for all else that is asked by
 // name. One of many names over a slow line goes on, and who asks again finds it there.
 const listPatience = 5 * time.Second
 
-func (f *FS) listAfter(ctx context.Context, d *node, ok func(*listFetch) bool) error {
+// listAfter waits for a listing that is ok: l, which was under way when the caller found
+// that he needs one and may be over by now (nil: none was), or a later one.
+func (f *FS) listAfter(ctx context.Context, d *node, l *listFetch, ok func(*listFetch) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, listPatience)
 	defer cancel()
 	for {
 		f.mu.Lock()
-		l := d.dir.fetch
+		if l == nil {
+			l = d.dir.fetch
+		}
 		if l == nil {
 			if f.closed {
 				f.mu.Unlock()
@@ -62,6 +66,7 @@ func (f *FS) listAfter(ctx context.Context, d *node, ok func(*listFetch) bool) e
 		if good {
 			return l.err
 		}
+		l = nil
 	}
 }
 
