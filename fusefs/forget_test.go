@@ -2,6 +2,7 @@ package fusefs
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -15,20 +16,50 @@ import (
 )
 
 // The names that are remembered are bounded while the kernel has memory enough for all
-// of a tree: it is made to forget files that nobody has open. They are found again under
-// their numbers, and what is open, or somebody's working directory, stays what it is.
+// of a tree, be they of files or of directories: it is made to forget what nobody uses.
+// All is found again under its number, and what is open, or somebody's working
+// directory, stays what it is.
 func TestKernelForgetsNames(t *testing.T) {
-	const dirs, files, most = 60, 150, 2000
-	dir := t.TempDir()
-	for d := range dirs {
-		must(t, os.Mkdir(fmt.Sprintf("%s/d%d", dir, d), 0o755))
-		for i := range files {
-			must(t, os.WriteFile(fmt.Sprintf("%s/d%d/f%d", dir, d, i), []byte("content"), 0o644))
+	const most = 2000
+	trees := map[string]func(t *testing.T, dir string) (names int){
+		"files": func(t *testing.T, dir string) int {
+			const dirs, files = 60, 150
+			for d := range dirs {
+				must(t, os.Mkdir(fmt.Sprintf("%s/d%d", dir, d), 0o755))
+				for i := range files {
+					must(t, os.WriteFile(fmt.Sprintf("%s/d%d/f%d", dir, d, i), []byte("content"), 0o644))
+				}
+			}
+			return dirs * (files + 1)
+		},
+		"directories": func(t *testing.T, dir string) int {
+			const dirs, each = 50, 60
+			for d := range dirs {
+				for i := range each {
+					must(t, os.MkdirAll(fmt.Sprintf("%s/d%d/e%d/in", dir, d, i), 0o755))
+				}
+			}
+			for _, name := range []string{"f0", "f1"} {
+				must(t, os.WriteFile(dir+"/d0/"+name, []byte("content"), 0o644))
+			}
+			return dirs*(2*each+1) + 2
+		},
+	}
+	for tree, make := range trees {
+		for _, old := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s,old kernel=%v", tree, old), func(t *testing.T) {
+				t.Parallel()
+				dir := t.TempDir()
+				names := make(t, dir)
+				o := fixed(vfs.CacheDefault)
+				o.MaxNodes = most
+				testForgetting(t, mountDir(t, serveSpec{Dir: dir, Options: o, OldKernel: old}), names, most)
+			})
 		}
 	}
-	o := fixed(vfs.CacheDefault)
-	o.MaxNodes = most
-	m := mountDir(t, serveSpec{Dir: dir, Options: o})
+}
+
+func testForgetting(t *testing.T, m *mount, names, most int) {
 	walk := func() map[string]uint64 {
 		t.Helper()
 		inos := map[string]uint64{}
@@ -48,30 +79,65 @@ func TestKernelForgetsNames(t *testing.T) {
 	open, err := os.OpenFile(m.path("d0/f0"), os.O_RDWR, 0)
 	must(t, err)
 	defer open.Close()
+	openDir, err := os.Open(m.path("d1"))
+	must(t, err)
+	defer openDir.Close()
 	before := walk()
-	if len(before) != 1+dirs*(files+1) {
-		t.Fatalf("%d names", len(before))
+	if len(before) != 1+names {
+		t.Fatalf("%d names, not %d", len(before), 1+names)
 	}
-	waitFor(t, "names are forgotten", func() bool {
+	forgotten := func() bool {
+		var crowded int
+		if m.ask("crowded", &crowded); crowded > 0 {
+			must(t, ForgetUnused(m.mnt)) // as the supervisor does
+		}
 		var s vfs.Stats
 		m.ask("stats", &s)
 		return s.Nodes <= most
-	})
+	}
+	waitFor(t, "names are forgotten", forgotten)
 	for path, ino := range walk() {
 		if before[path] != ino {
 			t.Fatalf("%s was number %d and is %d", path, before[path], ino)
 		}
 	}
+	waitFor(t, "names are forgotten again", forgotten)
 	_, err = open.WriteAt([]byte("C"), 0)
 	must(t, err)
 	must(t, open.Sync())
-	if b, err := os.ReadFile(dir + "/d0/f0"); err != nil || string(b) != "Content" {
+	if b, err := os.ReadFile(m.dir + "/d0/f0"); err != nil || string(b) != "Content" {
 		t.Errorf("written through the open file: %q, %v", b, err)
+	}
+	if path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", openDir.Fd())); err != nil || path != m.path("d1") {
+		t.Errorf("the open directory is %q, %v", path, err)
 	}
 	fmt.Fprintln(shell, "pwd -P; cat f1; echo; exit")
 	for _, want := range []string{m.path("d0"), "content"} {
 		if !answers.Scan() || answers.Text() != want {
 			t.Errorf("in the working directory: %q, want %q", answers.Text(), want)
+		}
+	}
+}
+
+// Who asks for the server's state of everything keeps his working directory.
+func TestRefreshKeepsWorkingDirectories(t *testing.T) {
+	m := mountDir(t, serveSpec{Options: fixed(vfs.CacheDefault)})
+	must(t, os.MkdirAll(m.dir+"/d0/d1", 0o755))
+	shell, answers := startShell(t, m.path("d0/d1"))
+	// Only now it has looked for the directory by its name.
+	if fmt.Fprintln(shell, "echo ready"); !answers.Scan() {
+		t.Fatal("the shell says nothing")
+	}
+	m.ask("refresh", nil)
+	if fmt.Fprintln(shell, "pwd -P; exit"); !answers.Scan() || answers.Text() != m.path("d0/d1") {
+		t.Errorf("after a refresh the working directory is %q", answers.Text())
+	}
+	// A directory that others removed is found to be so at once.
+	must(t, os.RemoveAll(m.dir+"/d0"))
+	m.ask("refresh", nil)
+	for _, name := range []string{"d0/d1", "d0"} {
+		if _, err := os.Stat(m.path(name)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s, removed on the server: %v", name, err)
 		}
 	}
 }

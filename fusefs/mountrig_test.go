@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -35,7 +36,14 @@ type serveSpec struct {
 	Server  string // "count" (also where it is empty), "pkg" or "openssh"
 	Channel int    // MaxChannels
 	Options vfs.Options
+	// OldKernel has the kernel answer as one before Linux 6.18.
+	OldKernel bool
 }
+
+// oldKernel cannot be told which inodes to forget.
+type oldKernel struct{ kernel }
+
+func (oldKernel) Prune([]uint64) bool { return false }
 
 const serveEnv = "FUSEFS_TEST_SERVE"
 
@@ -80,11 +88,16 @@ func TestServeHelper(t *testing.T) {
 	}
 	o := Options{Options: spec.Options}
 	o.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	var crowded atomic.Int64
+	o.ForgetUnused = func() { crowded.Add(1) }
 	srv, err := NewServer(os.NewFile(3, "/dev/fuse"), r, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	go helperCommands(srv, count, stream)
+	if spec.OldKernel {
+		srv.fs.SetKernel(oldKernel{kernel{srv.fuse}})
+	}
+	go helperCommands(srv, count, stream, &crowded)
 	if err := srv.Serve(); err != nil {
 		t.Error(err)
 	}
@@ -95,7 +108,7 @@ func TestServeHelper(t *testing.T) {
 	}
 }
 
-func helperCommands(srv *Server, count *testenv.CountServer, stream *streamConn) {
+func helperCommands(srv *Server, count *testenv.CountServer, stream *streamConn, crowded *atomic.Int64) {
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
 		switch in.Text() {
@@ -111,6 +124,8 @@ func helperCommands(srv *Server, count *testenv.CountServer, stream *streamConn)
 		case "channels":
 			b, _ := json.Marshal(stream.carried())
 			fmt.Println("#" + string(b))
+		case "crowded":
+			fmt.Printf("#%d\n", crowded.Swap(0))
 		case "refresh":
 			srv.Refresh()
 			fmt.Println("#{}")

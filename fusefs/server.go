@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -131,3 +132,13 @@ type kernel struct{ *fuse.Server }
 func (k kernel) InvalAttr(ino uint64)                  { k.InodeNotify(ino, -1, 0) }
 func (k kernel) InvalData(ino uint64)                  { k.InodeNotify(ino, 0, 0) }
 func (k kernel) InvalEntry(parent uint64, name string) { k.EntryNotify(parent, name) }
+
+// Prune is FUSE_NOTIFY_PRUNE, which Linux has since 6.18.
+func (k kernel) Prune(inos []uint64) bool {
+	for part := range slices.Chunk(inos, 4096) {
+		if !k.PruneNotify(part).Ok() {
+			return false
+		}
+	}
+	return true
+}

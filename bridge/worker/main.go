@@ -141,7 +141,7 @@ func serve(ctx context.Context, dev *os.File, control *link, spec Spec) error {
 		dev.Close()
 		return err
 	}
-	options.OnRemoteChange = s.remoteChanged
+	options.OnRemoteChange, options.ForgetUnused = s.remoteChanged, s.forgetUnused
 	if spec.Metadata {
 		for fd := fdMetadata; fd < fdMetadata+3; fd++ {
 			unix.CloseOnExec(fd)

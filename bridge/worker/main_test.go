@@ -183,7 +183,7 @@ func start(t *testing.T, o StartOptions) *mounted {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Dev = dev
+	o.Dev, o.Mountpoint = dev, m.at
 	o.Logger = slog.New(slog.NewTextHandler(m.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o.OnEvent = m.events.add
 	m.Process, err = Start(context.WithoutCancel(t.Context()), o)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"sshfs-bridge/fusefs"
@@ -26,6 +27,8 @@ type Process struct {
 	onEvent func(Event)
 	// served is called with each state: none is told before the kernel is answered.
 	served func()
+	// forgetUnused has the kernel forget what nobody uses of the mount.
+	forgetUnused func()
 
 	connected chan struct{} // closed when the first connection's outcome is known
 	done      chan struct{} // closed when the worker ended and all is told
@@ -53,6 +56,18 @@ func newProcess(cmd *exec.Cmd, l *link, o StartOptions) *Process {
 			p.log.Debug("large files are read in small requests", "err", err)
 		}
 	})
+	var forgetting atomic.Bool // one at a time: it may wait for pages to be written
+	p.forgetUnused = func() {
+		if o.Mountpoint == "" || !forgetting.CompareAndSwap(false, true) {
+			return
+		}
+		go func() {
+			defer forgetting.Store(false)
+			if err := fusefs.ForgetUnused(o.Mountpoint); err != nil {
+				p.log.Debug("the kernel remembers directories beyond max_names", "err", err)
+			}
+		}()
+	}
 	if p.onEvent == nil {
 		p.onEvent = func(Event) {}
 	}
@@ -143,6 +158,8 @@ func (p *Process) take(r report) {
 		p.onEvent(Event{Notes: r.Notes})
 	case r.Changed != nil:
 		p.onEvent(Event{Changed: r.Changed})
+	case r.ForgetUnused:
+		p.forgetUnused()
 	case r.Connected != nil:
 		p.mu.Lock()
 		first := !p.known

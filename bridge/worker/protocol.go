@@ -66,6 +66,7 @@ type report struct {
 	HostKey        string          `json:"host_key,omitempty"`
 	Notes          []string        `json:"notes,omitempty"`
 	Changed        *Change         `json:"changed,omitempty"`
+	ForgetUnused   bool            `json:"forget_unused,omitempty"` // the kernel shall, which only the starter may say
 	Connected      *connectOutcome `json:"connected,omitempty"`
 	Reply          *reply          `json:"reply,omitempty"`
 }

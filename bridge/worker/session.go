@@ -82,6 +82,9 @@ func (s *session) remoteChanged(dir string, names []string) {
 	s.tell(report{Changed: &Change{Dir: dir, Names: names}})
 }
 
+// forgetUnused is the filesystem's ForgetUnused.
+func (s *session) forgetUnused() { s.tell(report{ForgetUnused: true}) }
+
 // run makes the first connection and follows the starter's orders until it
 // says stop, is gone (without having released us), or ctx ends.
 func (s *session) run(ctx context.Context) {

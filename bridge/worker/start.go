@@ -29,8 +29,9 @@ type StartOptions struct {
 	// Dev is /dev/fuse with the mount on it. Start takes it over and closes
 	// it in every case.
 	Dev *os.File
-	// Mountpoint is where Dev is mounted: the kernel's read-ahead is widened there,
-	// if this process may, once the worker answers. Empty leaves it alone.
+	// Mountpoint is where Dev is mounted: if this process may, the kernel's
+	// read-ahead is widened there once the worker answers, and the kernel made to
+	// forget what nobody uses when it remembers too much. Empty leaves it alone.
 	Mountpoint string
 	// Spec is the mount to serve.
 	Spec Spec

@@ -200,3 +200,47 @@ func TestContextEnds(t *testing.T) {
 		t.Errorf("Stats after the end: %v", err)
 	}
 }
+
+// Where the kernel cannot be told which names to forget, the worker asks its starter to
+// have it forget what nobody uses: it then asks for them again, and only then.
+func TestForgetsUnusedNames(t *testing.T) {
+	testenv.Require(t, "root", "fuse", "sshd")
+	sshd := testenv.StartSSHD(t, testenv.SSHDOptions{})
+	m := start(t, StartOptions{Spec: specFor(sshd, "")}).up()
+	names := []string{"unused", "open"}
+	for _, name := range names {
+		if err := os.WriteFile(filepath.Join(m.at, name), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open, err := os.Open(filepath.Join(m.at, "open"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	lookups := func() uint64 {
+		t.Helper()
+		for _, name := range names {
+			if _, err := os.Stat(filepath.Join(m.at, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		st, err := m.Stats(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st.Operations["lookup"].Count
+	}
+	before := lookups()
+	if again := lookups(); again != before {
+		t.Fatalf("%d lookups of names that the kernel knows", again-before)
+	}
+	m.take(report{ForgetUnused: true})
+	testenv.Eventually(t, 10*time.Second, "the kernel asks for a name again", func() bool { return lookups() > before })
+	if n := lookups() - before; n != 1 {
+		t.Errorf("%d lookups of one name that was not in use", n)
+	}
+	if strings.Contains(m.log.String(), "remembers directories") {
+		t.Errorf("log: %s", m.log)
+	}
+}

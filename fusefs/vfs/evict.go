@@ -9,16 +9,21 @@ import (
 // takes a moment to forget what it was told to.
 const evictPause = time.Second
 
-// evict forgets directories' children that were not used for long when too many nodes
-// are remembered. FS.mu is held.
+// evictIdle is how long a directory is left alone after somebody looked into it: who
+// lists it looks up what is in it next.
+const evictIdle = time.Second
+
+// evict forgets what was not used for long when too many nodes are remembered: what
+// directories have in them, the least recently used first. FS.mu is held.
 func (f *FS) evict() {
-	if len(f.nodes) <= f.opts.MaxNodes || time.Since(f.evicted) < evictPause {
+	now := time.Now()
+	if len(f.nodes) <= f.opts.MaxNodes || now.Sub(f.evicted) < evictPause {
 		return
 	}
-	f.evicted = time.Now()
+	f.evicted = now
 	var dirs []*node
 	for _, n := range f.nodes {
-		if n.dir != nil && len(n.dir.children) > 0 && n.handles == 0 && n.dir.fetch == nil && time.Since(n.dir.usedAt) >= time.Second {
+		if n.dir != nil && len(n.dir.children) > 0 && n.dir.idle(now) && n.handles == 0 {
 			dirs = append(dirs, n)
 		}
 	}
@@ -28,6 +33,9 @@ func (f *FS) evict() {
 		if len(f.nodes) <= target {
 			return
 		}
+		if f.nodes[d.ino] != d {
+			continue // it went with what was in it
+		}
 		d.dir.complete, d.dir.aliases, d.dir.order = false, nil, nil
 		for name, c := range d.dir.children {
 			if !c.inUse() {
@@ -35,24 +43,70 @@ func (f *FS) evict() {
 				f.forgetNode(c)
 			}
 		}
+		// What is empty now goes with them, where its parent's turn was before.
+		for n := d; !n.inUse() && !n.gone && !n.parent.dir.complete && n.parent.dir.fetch == nil; n = n.parent {
+			n.parent.dir.remove(n)
+			f.forgetNode(n)
+		}
 	}
-	f.unlearn(dirs, len(f.nodes)-target)
+	f.unlearn(dirs, len(f.nodes)-target, now)
 }
 
-// unlearn has the kernel forget about as many children of dirs as there are too many:
-// it remembers what it has room for, and a node is needed until it tells that it forgot
-// it. Directories are left alone, since one may be somebody's working directory, which
-// would seem to be removed. FS.mu is held.
-func (f *FS) unlearn(dirs []*node, many int) {
+// idle says that nobody lists the directory or has just looked into it.
+func (d *dirState) idle(now time.Time) bool {
+	return d.fetch == nil && now.Sub(d.usedAt) >= evictIdle
+}
+
+// unlearn has the kernel forget about as many of what dirs have in them as there are
+// too many, and those of dirs in which it knows nothing then: it remembers what it has
+// room for, and a node is needed until it tells that it forgot it. FS.mu is held.
+func (f *FS) unlearn(dirs []*node, many int, now time.Time) {
+	// The kernel holds a directory for as long as it knows anything in it.
+	holds := map[*node]int{}
+	for _, n := range f.nodes {
+		if n.nlookup > 0 && !n.gone && n.parent != nil {
+			holds[n.parent]++
+		}
+	}
+	var inos []uint64
+	var files []entryName
+	taken := map[*node]bool{}
+	spare := func(n *node) bool {
+		return n != f.root && n.nlookup > 0 && !taken[n] && holds[n] == 0 &&
+			n.handles == 0 && !n.dirty() && (n.dir == nil || n.dir.idle(now))
+	}
 	for _, d := range dirs {
 		for _, c := range d.dir.children {
-			if many <= 0 {
-				return
-			}
-			if c.nlookup > 0 && c.dir == nil && c.handles == 0 && !c.dirty() {
-				f.invals.entry(d.ino, f.shown(c))
-				many--
+			for n := c; len(inos) < many && spare(n); n = n.parent {
+				taken[n] = true
+				holds[n.parent]--
+				inos = append(inos, n.ino)
+				if n.dir == nil {
+					files = append(files, entryName{n.parent.ino, f.shown(n)})
+				}
 			}
 		}
 	}
+	if len(inos) == 0 {
+		return
+	}
+	f.invals.push(func(k Kernel) {
+		if k.Prune(inos) {
+			return
+		}
+		for _, e := range files {
+			k.InvalEntry(e.parent, e.name)
+		}
+		// A directory may be somebody's working directory, which would seem to be
+		// removed if its name were dropped.
+		if f.opts.ForgetUnused != nil && len(files) < len(inos)/2 {
+			f.opts.ForgetUnused()
+		}
+	})
+}
+
+// entryName is a name as the kernel knows it.
+type entryName struct {
+	parent uint64
+	name   string
 }

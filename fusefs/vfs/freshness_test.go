@@ -208,6 +208,7 @@ func (k *kernelLog) sorted() []string {
 func (k *kernelLog) InvalAttr(ino uint64)                  { k.note(fmt.Sprint("attributes of ", ino)) }
 func (k *kernelLog) InvalData(ino uint64)                  { k.note(fmt.Sprint("data of ", ino)) }
 func (k *kernelLog) InvalEntry(parent uint64, name string) { k.note("name " + name) }
+func (k *kernelLog) Prune(inos []uint64) bool              { return true }
 
 // A directory that was looked at is looked at again in the background, at half of
 // the time, and the kernel is told what is no longer so; it ends when nobody has

@@ -23,6 +23,9 @@ type Kernel interface {
 	InvalData(ino uint64)
 	// InvalEntry drops a name, whether it was known to exist or not to.
 	InvalEntry(parent uint64, name string)
+	// Prune drops the nodes of inos that nobody uses, in this order: a directory
+	// has to come after what is in it. False: this kernel cannot.
+	Prune(inos []uint64) bool
 }
 
 // FS is a filesystem over one remote tree. All methods are safe for concurrent
@@ -187,7 +190,9 @@ func (f *FS) forgetFreshness() {
 	for _, n := range f.nodes {
 		if n.nlookup > 0 {
 			f.invals.attr(n.ino)
-			if n.parent != nil {
+			// A directory may be somebody's working directory, and hold mounts; what
+			// has its name now is found by the next look at its attributes.
+			if n.parent != nil && n.dir == nil {
 				f.invals.entry(n.parent.ino, f.shown(n))
 			}
 		}

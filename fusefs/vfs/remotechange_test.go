@@ -18,6 +18,7 @@ type deafKernel struct{}
 func (deafKernel) InvalAttr(uint64)          {}
 func (deafKernel) InvalData(uint64)          {}
 func (deafKernel) InvalEntry(uint64, string) {}
+func (deafKernel) Prune([]uint64) bool       { return true }
 
 // What others do in a directory that is held open is told, with names as they are
 // shown; what we do ourselves is not, nor what happens where nobody looks.
