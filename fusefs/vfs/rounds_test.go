@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -22,7 +23,10 @@ type roundTrip struct {
 	do     func(*roundsRig)
 	// cold and listed are what do waits for; none where there is no such case.
 	cold, listed int
-	posix        bool // without fixed ids
+	// strict is what do waits for in CacheStrict, and off in CacheOff where that is
+	// another number.
+	strict, off int
+	posix       bool // without fixed ids
 	// most says that it can be fewer: files that are fetched at the same moment are
 	// asked for in any order.
 	most bool
@@ -100,18 +104,19 @@ func roundsTree(g *rig) {
 // breaks the line that names it. docs/performance.md shows the table, and
 // BRIDGE_UPDATE_DOCS=1 writes it there.
 func TestRoundTrips(t *testing.T) {
-	rows := []string{"| operation | nothing known | directory listed |", "|---|---:|---:|"}
+	rows := []string{"| operation | nothing known | directory listed | `strict` | `off` |", "|---|---:|---:|---:|---:|"}
 	for _, c := range roundTrips {
 		t.Run(c.name, func(t *testing.T) {
 			cold, listed := none, none
 			if c.before == nil && c.cold != none {
-				cold = c.least(t, c.cold, func(*roundsRig) {})
+				cold = c.least(t, CacheDefault, c.cold, func(*roundsRig) {})
 			}
-			switch {
-			case c.before != nil:
-				listed = c.least(t, c.listed, c.before)
-			case c.listed != none:
-				listed = c.least(t, c.listed, (*roundsRig).listRoot)
+			before := c.before
+			if before == nil {
+				before = (*roundsRig).listRoot
+			}
+			if c.listed != none {
+				listed = c.least(t, CacheDefault, c.listed, before)
 			}
 			if c.most {
 				listed = max(listed, c.listed)
@@ -119,7 +124,12 @@ func TestRoundTrips(t *testing.T) {
 			if cold != c.cold || listed != c.listed {
 				t.Errorf("%d round trips where nothing is known, and %d in a listed directory; want %d and %d", cold, listed, c.cold, c.listed)
 			}
-			rows = append(rows, fmt.Sprintf("| %s | %s | %s |", c.name, cell(cold), cell(listed)))
+			wantOff := cmp.Or(c.off, c.strict)
+			strict, off := c.least(t, CacheStrict, c.strict, before), c.least(t, CacheOff, wantOff, before)
+			if strict != c.strict || off != wantOff {
+				t.Errorf("%d round trips with %s, and %d with %s; want %d and %d", strict, CacheStrict, off, CacheOff, c.strict, wantOff)
+			}
+			rows = append(rows, fmt.Sprintf("| %s | %s | %s | %d | %d |", c.name, cell(cold), cell(listed), strict, off))
 		})
 	}
 	if len(rows) != len(roundTrips)+2 {
@@ -141,17 +151,17 @@ func cell(n int) string {
 // least counts what a line waits for, again where that is more than is wanted: what
 // happens at one instant happens in any order, and a walk may come a moment before what
 // was listed ahead of it.
-func (c *roundTrip) least(t *testing.T, want int, before func(*roundsRig)) int {
-	depth := c.count(t, before)
+func (c *roundTrip) least(t *testing.T, mode CacheMode, want int, before func(*roundsRig)) int {
+	depth := c.count(t, mode, before)
 	for try := 0; depth > want && try < 2; try++ {
-		depth = min(depth, c.count(t, before))
+		depth = min(depth, c.count(t, mode, before))
 	}
 	return depth
 }
 
 // count counts what a line waits for.
-func (c *roundTrip) count(t *testing.T, before func(*roundsRig)) (depth int) {
-	bubble(t, Options{}, func(g *rig) {
+func (c *roundTrip) count(t *testing.T, mode CacheMode, before func(*roundsRig)) (depth int) {
+	bubble(t, Options{Cache: mode}, func(g *rig) {
 		s := &roundsRig{rig: g}
 		roundsTree(g)
 		if c.put != nil {
@@ -159,7 +169,7 @@ func (c *roundTrip) count(t *testing.T, before func(*roundsRig)) (depth int) {
 		}
 		if c.posix {
 			g.FS.Close()
-			g.FS = New(FromRemote(g.r), Options{})
+			g.FS = New(FromRemote(g.r), Options{Cache: mode})
 		}
 		before(s)
 		got := g.srv.Rounds(func() { c.do(s) })
