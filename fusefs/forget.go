@@ -9,9 +9,10 @@ import (
 
 // ForgetUnused has the kernel forget every name of the mount on mountpoint that nobody
 // uses: neither open, nor mapped, nor a working directory, nor above one. Their pages go
-// with them. It is for vfs.Options.ForgetUnused, on kernels that cannot be told which
-// names to forget (before Linux 6.18), and needs the privilege to mount. It waits until
-// mapped pages are written, and must not be called by the process that serves the mount.
+// with them. It is for vfs.Options.ForgetUnused: kernels before Linux 6.18 cannot be told
+// which directories to forget, and later ones keep those from which they know names to be
+// absent. It needs the privilege to mount, waits until mapped pages are written, and must
+// not be called by the process that serves the mount.
 //
 // A mount that is reconfigured drops what is unused (fs/super.c, reconfigure_super);
 // fspick(2) with nothing to change leaves its flags and options as they are.

@@ -70,6 +70,7 @@ func (f *FS) unlearn(dirs []*node, many int, now time.Time) {
 	}
 	var inos []uint64
 	var files []entryName
+	again := 0
 	taken := map[*node]bool{}
 	spare := func(n *node) bool {
 		return n != f.root && n.nlookup > 0 && !taken[n] && holds[n] == 0 &&
@@ -79,6 +80,10 @@ func (f *FS) unlearn(dirs []*node, many int, now time.Time) {
 		for _, c := range d.dir.children {
 			for n := c; len(inos) < many && spare(n); n = n.parent {
 				taken[n] = true
+				if n.unlearned {
+					again++
+				}
+				n.unlearned = true
 				holds[n.parent]--
 				inos = append(inos, n.ino)
 				if n.dir == nil {
@@ -91,15 +96,16 @@ func (f *FS) unlearn(dirs []*node, many int, now time.Time) {
 		return
 	}
 	f.invals.push(func(k Kernel) {
-		if k.Prune(inos) {
-			return
+		if !k.Prune(inos) {
+			// Not directories: one may be somebody's working directory, which
+			// would seem to be removed if its name were dropped.
+			for _, e := range files {
+				k.InvalEntry(e.parent, e.name)
+			}
 		}
-		for _, e := range files {
-			k.InvalEntry(e.parent, e.name)
-		}
-		// A directory may be somebody's working directory, which would seem to be
-		// removed if its name were dropped.
-		if f.opts.ForgetUnused != nil && len(files) < len(inos)/2 {
+		// Where there is no pruning, and where the kernel knows names that are absent
+		// from a directory, the directory stays.
+		if again > len(inos)/2 && f.opts.ForgetUnused != nil {
 			f.opts.ForgetUnused()
 		}
 	})

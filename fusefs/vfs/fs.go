@@ -24,7 +24,8 @@ type Kernel interface {
 	// InvalEntry drops a name, whether it was known to exist or not to.
 	InvalEntry(parent uint64, name string)
 	// Prune drops the nodes of inos that nobody uses, in this order: a directory
-	// has to come after what is in it. False: this kernel cannot.
+	// has to come after what is in it, and stays while a name is known to be absent
+	// from it. False: this kernel cannot.
 	Prune(inos []uint64) bool
 }
 

@@ -24,6 +24,8 @@ type node struct {
 	gone    bool
 	nlookup uint64
 	handles int
+	// unlearned says that the kernel was told to forget it, and has not yet.
+	unlearned bool
 
 	attr   Attrs
 	attrAt time.Time // when attr was asked for; zero: never
@@ -254,7 +256,9 @@ func (f *FS) Forget(ino, nlookup uint64) {
 	if n == nil || n == f.root {
 		return
 	}
-	n.nlookup -= min(nlookup, n.nlookup)
+	if n.nlookup -= min(nlookup, n.nlookup); n.nlookup == 0 {
+		n.unlearned = false
+	}
 	f.drop(n)
 }
 

@@ -138,10 +138,10 @@ type Options struct {
 	// is called after the kernel was told to forget, by one goroutine, and must
 	// not block. Without a Kernel nobody is told.
 	OnRemoteChange func(dir string, names []string) `json:"-"`
-	// ForgetUnused is called where the kernel remembers too many directories and
-	// cannot be told which to forget (Kernel.Prune): whoever mounted can have it
-	// forget all that nobody uses (fusefs.ForgetUnused). It comes once a second at
-	// most, from one goroutine, and must not block. Nil leaves them to the kernel.
+	// ForgetUnused is called where the kernel still remembers too many directories
+	// that it was told to forget (Kernel.Prune): whoever mounted can have it forget
+	// all that nobody uses (fusefs.ForgetUnused). It comes once a second at most,
+	// from one goroutine, and must not block. Nil leaves them to the kernel.
 	ForgetUnused func() `json:"-"`
 	// Logger gets what happens; nil discards it.
 	Logger *slog.Logger
