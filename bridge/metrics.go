@@ -48,6 +48,7 @@ var (
 	descListedUsed  = desc("listed_ahead_used_total", "Those of them that somebody looked into then.", "mount")
 	descPending     = desc("pending_write_bytes", "Data written that the server has not acknowledged.", "mount")
 	descHandles     = desc("open_handles", "Open files and directories.", "mount")
+	descNames       = desc("names", "Files and directories remembered.", "mount")
 	descOperations  = desc("operation_duration_seconds", "Answered operations of the file system, by kind.", "mount", "kind")
 	descWaiting     = desc("operations_waiting", "Operations of the file system without an answer yet.", "mount")
 	descOldest      = desc("operation_oldest_wait_seconds", "How long the first of the waiting operations has been waiting.", "mount")
@@ -126,6 +127,7 @@ func collectTraffic(ch chan<- prometheus.Metric, name string, t *api.TrafficStat
 	counter(descListedUsed, float64(t.ListedUsed), name)
 	gauge(descPending, float64(t.PendingBytes), name)
 	gauge(descHandles, float64(t.OpenHandles), name)
+	gauge(descNames, float64(t.Names), name)
 	gauge(descWaiting, float64(t.Waiting), name)
 	gauge(descOldest, t.OldestWaitSeconds, name)
 	for kind, o := range t.Operations {

@@ -31,6 +31,7 @@ type TrafficStats struct {
 	ListedUsed   uint64 `json:"listed_ahead_used"`
 	PendingBytes uint64 `json:"pending_bytes"` // written, not acknowledged
 	OpenHandles  int    `json:"open_handles"`
+	Names        int    `json:"names"` // files and directories remembered (max_names)
 	// Operations are those of the file system that were answered, by kind;
 	// LatencyBounds are the bounds of their buckets.
 	Operations    map[string]OperationStats `json:"operations"`

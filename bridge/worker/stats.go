@@ -31,6 +31,7 @@ func stats(r remote.Status, f vfs.Stats, o fusefs.Operations) *api.TrafficStats 
 		ListedUsed:        f.ListedUsed,
 		PendingBytes:      uint64(max(r.PendingBytes, 0)),
 		OpenHandles:       f.OpenHandles,
+		Names:             f.Nodes,
 		Operations:        map[string]api.OperationStats{},
 		Waiting:           o.Waiting,
 		OldestWaitSeconds: o.Oldest.Seconds(),
