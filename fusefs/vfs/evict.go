@@ -104,8 +104,9 @@ func (f *FS) unlearn(dirs []*node, many int, now time.Time) {
 			}
 		}
 		// Where there is no pruning, and where the kernel knows names that are absent
-		// from a directory, the directory stays.
-		if again > len(inos)/2 && f.opts.ForgetUnused != nil {
+		// from a directory, the directory stays. All else that is unused is lost with
+		// it, so that it has to be worth it.
+		if again > many/2 && f.opts.ForgetUnused != nil {
 			f.opts.ForgetUnused()
 		}
 	})
