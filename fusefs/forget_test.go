@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"sshfs-bridge/fusefs/vfs"
 )
 
@@ -129,10 +131,15 @@ func testForgetting(t *testing.T, m *mount, names, most int, absent bool) {
 	}
 }
 
-// Who asks for the server's state of everything keeps his working directory.
+// Who asks for the server's state of everything keeps his working directory, and what is
+// mounted inside.
 func TestRefreshKeepsWorkingDirectories(t *testing.T) {
 	m := mountDir(t, serveSpec{Options: fixed(vfs.CacheDefault)})
 	must(t, os.MkdirAll(m.dir+"/d0/d1", 0o755))
+	must(t, os.Mkdir(m.dir+"/mounted", 0o755))
+	must(t, unix.Mount("test", m.path("mounted"), "tmpfs", 0, ""))
+	defer func() { must(t, Unmount(m.path("mounted"), false)) }()
+	must(t, os.WriteFile(m.path("mounted/inside"), nil, 0o644))
 	shell, answers := startShell(t, m.path("d0/d1"))
 	// Only now it has looked for the directory by its name.
 	if fmt.Fprintln(shell, "echo ready"); !answers.Scan() {
@@ -141,6 +148,9 @@ func TestRefreshKeepsWorkingDirectories(t *testing.T) {
 	m.ask("refresh", nil)
 	if fmt.Fprintln(shell, "pwd -P; exit"); !answers.Scan() || answers.Text() != m.path("d0/d1") {
 		t.Errorf("after a refresh the working directory is %q", answers.Text())
+	}
+	if _, err := os.Stat(m.path("mounted/inside")); err != nil {
+		t.Errorf("what was mounted inside: %v", err)
 	}
 	// A directory that others removed is found to be so at once.
 	must(t, os.RemoveAll(m.dir+"/d0"))

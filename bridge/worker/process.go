@@ -26,9 +26,9 @@ type Process struct {
 	log     *slog.Logger
 	onEvent func(Event)
 	// served is called with each state: none is told before the kernel is answered.
-	served func()
-	// forgetUnused has the kernel forget what nobody uses of the mount.
-	forgetUnused func()
+	served     func()
+	mountpoint string
+	forgetting atomic.Bool // see forgetUnused
 
 	connected chan struct{} // closed when the first connection's outcome is known
 	done      chan struct{} // closed when the worker ended and all is told
@@ -44,30 +44,18 @@ type Process struct {
 
 func newProcess(cmd *exec.Cmd, l *link, o StartOptions) *Process {
 	p := &Process{
-		cmd: cmd, link: l, log: o.Logger, onEvent: o.OnEvent,
+		cmd: cmd, link: l, log: o.Logger, onEvent: o.OnEvent, mountpoint: o.Mountpoint,
 		connected: make(chan struct{}), done: make(chan struct{}),
 		calls: map[uint64]chan<- *reply{},
 	}
 	p.served = sync.OnceFunc(func() {
-		if o.Mountpoint == "" {
+		if p.mountpoint == "" {
 			return
 		}
-		if err := fusefs.WidenReadAhead(o.Mountpoint); err != nil {
+		if err := fusefs.WidenReadAhead(p.mountpoint); err != nil {
 			p.log.Debug("large files are read in small requests", "err", err)
 		}
 	})
-	var forgetting atomic.Bool // one at a time: it may wait for pages to be written
-	p.forgetUnused = func() {
-		if o.Mountpoint == "" || !forgetting.CompareAndSwap(false, true) {
-			return
-		}
-		go func() {
-			defer forgetting.Store(false)
-			if err := fusefs.ForgetUnused(o.Mountpoint); err != nil {
-				p.log.Debug("the kernel remembers directories beyond max_names", "err", err)
-			}
-		}()
-	}
 	if p.onEvent == nil {
 		p.onEvent = func(Event) {}
 	}
@@ -180,6 +168,20 @@ func (p *Process) take(r report) {
 			waiting <- r.Reply
 		}
 	}
+}
+
+// forgetUnused has the kernel forget what nobody uses of the mount, once at a time and
+// in the background: it may have to wait for pages to be written.
+func (p *Process) forgetUnused() {
+	if p.mountpoint == "" || !p.forgetting.CompareAndSwap(false, true) {
+		return
+	}
+	go func() {
+		defer p.forgetting.Store(false)
+		if err := fusefs.ForgetUnused(p.mountpoint); err != nil {
+			p.log.Debug("the kernel remembers directories beyond max_names", "err", err)
+		}
+	}()
 }
 
 // PID is the worker's process id.
